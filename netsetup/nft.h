@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// nf_tables: elements of our sets and maps by raw netlink, rules as text by libnftables.
+//
+// Theory of operation. The rules never change (configs/ruleset.nft): they are installed once, as
+// the text one reads, by libnftables in this process. All that varies are elements: a published
+// port is one element of a map, added and deleted here with a netlink batch of a few hundred
+// bytes, some 10 microseconds whatever else is on the host. Source: linux/netfilter/nf_tables.h;
+// `nft --debug=netlink -c` prints the same bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "netsetup/address.h"
+#include "netsetup/netlink.h"
+
+namespace netsetup::nft {
+
+inline constexpr std::string_view TableName = "mini_run";  // family inet
+
+/// One field of a key or of a datum; concatenations pad each field to four bytes.
+using Bytes = std::vector<std::uint8_t>;
+Bytes field(Ipv4 address);
+Bytes field(Protocol protocol);
+Bytes field(std::uint16_t port);
+Bytes interface_field(std::string_view name);  // 16 bytes, zero padded
+
+/// An element of one of our sets or maps.
+struct Element {
+  std::string set;
+  std::vector<Bytes> key;                 // one field, or several of a concatenation
+  std::vector<Bytes> key_end;             // inclusive end, in sets with `flags interval`
+  std::vector<Bytes> data;                // the datum, in maps
+  std::string comment;                    // at most 128 bytes; shown by `nft list`
+};
+
+enum class Exclusive : bool { No, Yes };
+
+class Socket {
+ public:
+  Socket();
+
+  /// All of ELEMENTS in one transaction. Exclusive::Yes: EEXIST where one is there (NLM_F_EXCL),
+  /// also with the same datum; then nothing was added.
+  void add(const std::vector<Element>& elements, Exclusive exclusive);
+  /// All of ELEMENTS in one transaction; one that has gone already is left out (ENOENT is no error).
+  void remove(const std::vector<Element>& elements);
+  /// The datum of ELEMENT's key in its map (fields joined, padded), nothing where there is none.
+  std::optional<Bytes> find(const Element& element);
+
+  struct Table { std::string comment; };
+  std::optional<Table> find_table();  // table inet mini_run
+  void delete_table();                // no error where there is none
+
+  /// A base chain of hook `forward` of any family that IPv4 traverses (ip, inet), whose policy is
+  /// drop, of a table other than ours.
+  struct DroppingChain { std::string family, table, chain; bool names_interface; bool docker_user; bool ufw; };
+  std::vector<DroppingChain> dropping_forward_chains(const std::string& interface);
+
+  [[nodiscard]] int fd() const;
+};
+
+/// Runs nft(8) commands or a rule file, all as one transaction, through libnftables.so.1, which is
+/// loaded only here (linking it would cost every start 0.65 ms). Throws Error with nft's own text.
+/// Needs: the lowest free descriptor below 1024 (libnftables calls select(2)).
+void run_text(const std::string& text);
+
+}  // namespace netsetup::nft

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Links, addresses and routes: one function is one rtnetlink message (rtnetlink(7)), named with
+// the ip(8) command that says the same. Functions that change throw Error, whose text leaves out
+// what was tried (the caller knows the step); find_* return nothing where there is nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "netsetup/address.h"
+#include "netsetup/netlink.h"
+
+namespace netsetup::rtnl {
+
+struct Link {
+  unsigned index = 0;
+  std::string name;
+  std::string kind;   // "bridge", "veth", "" for a device without one
+  Mac mac;
+  unsigned master = 0;  // index of the bridge it is a port of, 0: none
+  bool up = false;
+  std::string alias;
+};
+
+std::optional<Link> find_link(netlink::Socket& socket, const std::string& name);
+std::vector<Link> links(netlink::Socket& socket);
+
+// ip link add NAME address MAC type bridge
+void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& mac);
+// ip link add NAME address MAC master BRIDGE up type veth peer name PEER address PEER_MAC netns FD
+// The peer is born in the namespace NETNS (a descriptor); IFF_UP on the peer is not possible here.
+void create_veth(netlink::Socket& socket, const std::string& name, const Mac& mac,
+                 unsigned bridge_index, const std::string& peer, const Mac& peer_mac, int netns);
+// ip link set NAME alias TEXT
+void set_alias(netlink::Socket& socket, unsigned index, const std::string& text);
+// bridge link set dev NAME hairpin on
+void set_hairpin(netlink::Socket& socket, unsigned index);
+// ip link set NAME up
+void set_up(netlink::Socket& socket, unsigned index);
+// ip link delete NAME
+void delete_link(netlink::Socket& socket, unsigned index);
+// ip addr add CIDR dev NAME
+void add_address(netlink::Socket& socket, unsigned index, const Cidr& cidr);
+// ip route add default via GATEWAY dev NAME
+void add_default_route(netlink::Socket& socket, unsigned index, Ipv4 gateway);
+
+struct InterfaceAddress {
+  unsigned index = 0;
+  Cidr cidr;
+  bool operator==(const InterfaceAddress&) const = default;
+};
+/// Every IPv4 address of the namespace.
+std::vector<InterfaceAddress> addresses(netlink::Socket& socket);
+
+/// Destinations of every IPv4 route in every table, except those of the tables' broadcast and
+/// local entries. The default route is 0.0.0.0/0.
+std::vector<Cidr> route_destinations(netlink::Socket& socket);
+
+}  // namespace netsetup::rtnl

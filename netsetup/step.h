@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// The plan is data.
+//
+// Theory of operation. Every change that mini-run makes to a network is a Step: a verb, the place
+// where it happens, and a noun with its names and numbers. From that one value come
+//   - what is done                   kernel.h        execute(step)
+//   - what undoes it                 kernel.h        undo(step), read before it is done
+//   - the command you could type     explain.h       command(step)
+//   - why one would                  explain.h       reason(step)
+//   - what is remembered on disk     journal.h       one line of JSON per undo
+// so that they cannot drift apart. A noun for which one of them is missing does not compile.
+// Steps speak names; interface indexes are resolved at the moment of execution.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "netsetup/address.h"
+
+namespace netsetup {
+
+enum class Verb : std::uint8_t { Create, Delete };
+enum class Where : std::uint8_t { Host, Container };  // whose network namespace
+
+/// The constant rule set, table `inet mini_run` (configs/ruleset.nft).
+struct RuleSet {};
+
+/// An interface of the host that traffic comes in by, on which we switched forwarding on: the
+/// rule set drops transit through it that is not ours.
+struct OpenedInterface {
+  std::string name;
+};
+
+/// A sysctl, by its dotted name. GUARD, where there is one, is another sysctl and the value it
+/// had when we wrote: the old value is put back only while ours and the guard's still stand.
+struct Sysctl {
+  std::string key;
+  std::string value;
+  std::string ours;  // in an undo step only: what must still be there for VALUE to be put back
+  std::string guard;
+  std::string guard_value;
+};
+
+/// The bridge. Its own MAC marks it as ours: a bridge of that name with another is not touched.
+struct Bridge {
+  std::string name;
+  Mac mac;
+};
+
+/// The bridge's entries in the sets of the rule set.
+struct NetworkRules {
+  std::string bridge;
+  Cidr subnet;
+};
+
+/// The container's network namespace. Made by clone3(2) with the container itself, so that
+/// executing the step does nothing: it stands in the plan for the command that says the same.
+struct Namespace {
+  std::string name;
+};
+
+/// A veth pair: the host's end is a port of BRIDGE from the start, the peer is born in the
+/// container's namespace.
+struct Veth {
+  std::string name;
+  Mac mac;
+  std::string bridge;
+  std::string peer;
+  Mac peer_mac;
+};
+
+/// What `ip link` shows beside the interface: the container's name.
+struct Alias {
+  std::string link;
+  std::string text;
+};
+
+/// Hairpin mode of a bridge port: frames may leave by the port they came in by.
+struct Hairpin {
+  std::string link;
+};
+
+struct LinkUp {
+  std::string link;
+};
+
+struct Address {
+  std::string link;
+  Cidr cidr;
+};
+
+struct DefaultRoute {
+  Ipv4 gateway;
+  std::string link;
+};
+
+/// The container's published ports, all in one transaction: either all of them are free or none
+/// is taken. Map elements, each with the container's name as its comment.
+struct Publish {
+  std::string comment;
+  Ipv4 container;
+  std::vector<PublishedPort> ports;
+};
+
+/// Connections that conntrack remembers: those of a container's ADDRESS (either direction), or
+/// those to a UDP PORT of the host. Only ever deleted.
+struct Flows {
+  std::optional<Ipv4> address;
+  std::uint16_t udp_port = 0;
+};
+
+using Object = std::variant<RuleSet, OpenedInterface, Sysctl, Bridge, NetworkRules, Namespace, Veth,
+                            Alias, Hairpin, LinkUp, Address, DefaultRoute, Publish, Flows>;
+
+struct Step {
+  Verb verb = Verb::Create;
+  Where where = Where::Host;
+  Object object;
+};
+
+/// Helper for exhaustive std::visit.
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+}  // namespace netsetup

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// The command line as a value.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "netsetup/address.h"
+#include "rootfs/root.h"
+
+namespace runtime {
+
+struct Options {
+  // the program
+  std::vector<std::string> command;  // PROGRAM [ARG...]
+  std::string workdir;               // -w, absolute
+  std::string user;                  // -u USER[:GROUP]
+  std::vector<std::pair<std::string, std::string>> environment;  // -e, --env-file, in order; later wins
+
+  // the network
+  std::string name;      // --name; empty: made up
+  std::string hostname;  // --hostname; empty: the name
+  std::string network = "mini0";              // --network: the bridge's name
+  std::vector<netsetup::PublishedPort> ports;  // -p
+  std::vector<std::pair<std::string, netsetup::Ipv4>> add_host;  // --add-host NAME:IP
+  std::vector<std::string> dns;                // --dns
+
+  // the root
+  std::string rootfs;
+  bool writable_root = false;
+  bool read_only = false;
+  std::vector<rootfs::Volume> volumes;
+  std::vector<rootfs::Tmpfs> tmpfs;
+  std::optional<std::uint64_t> scratch_size;  // bytes
+
+  // safety
+  std::vector<std::string> cap_add;
+  std::vector<std::string> cap_drop;
+  std::string seccomp;  // "", "unconfined" or a file
+
+  // the run
+  unsigned stop_timeout = 10;  // seconds
+  bool explain = false;
+  bool dry_run = false;
+  bool timing = false;
+};
+
+/// Parses the command line. Everything after PROGRAM belongs to the program. Prints help or version and
+/// exits 0 where asked. Throws Error with one line that says what is wrong, where, and what would
+/// be right. Nothing of the host is looked at, but for --env-file and the environment (-e NAME).
+Options parse_options(int argc, char** argv);
+
+}  // namespace runtime
