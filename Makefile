@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# A thin door to CMake and the scripts in tests/. `make` alone says what there is.
+BUILD  ?= build
+ASAN   ?= build-asan
+PREFIX ?= /usr/local
+JOBS   ?= $(shell nproc)
+TYPE   ?= RelWithDebInfo
+
+BIN_DIR := $(DESTDIR)$(PREFIX)/bin
+MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
+
+# `sudo make` in a user's checkout must not leave files there that the user cannot remove.
+give_back = if [ "$$(id -u)" = 0 ]; then chown -R --reference=Makefile $(1); fi
+
+.PHONY: help demo test test-normal test-asan build asan install uninstall bench lint format clean
+
+help:
+	@echo 'sudo make demo       install what is needed, build, publish nginx, fetch its page, clean up'
+	@echo 'sudo make test       install what is needed, run all tests: normal and sanitized build'
+	@echo 'make build           build into $(BUILD)/ (sudo tests/packages.sh build installs the tools)'
+	@echo 'sudo make install    copy the program and its manual below PREFIX=$(PREFIX)'
+	@echo 'sudo make uninstall  remove exactly these again'
+	@echo 'sudo make bench      start times beside bare clone(2), bubblewrap, crun and docker'
+	@echo 'make lint            clang-format, clang-tidy and the rules of the house'
+	@echo 'make format          let clang-format write'
+	@echo 'make clean           remove the build directories'
+	@echo 'Parts of test: sudo make test-normal, sudo make test-asan (they install nothing).'
+
+build:
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=$(TYPE) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+	@$(call give_back,$(BUILD))
+
+asan:
+	@cmake -S . -B $(ASAN) -DCMAKE_BUILD_TYPE=$(TYPE) -DSANITIZE=ON >/dev/null
+	@cmake --build $(ASAN) -j $(JOBS)
+	@$(call give_back,$(ASAN))
+
+demo:
+	@tests/packages.sh build demo
+	@$(MAKE) --no-print-directory build
+	@tests/demo.sh $(BUILD)/mini-run
+
+test:
+	@tests/packages.sh build demo test
+	@$(MAKE) --no-print-directory build asan
+	@tests/all.sh $(BUILD) $(ASAN)
+
+test-normal: build
+	@tests/run $(BUILD)
+
+test-asan: asan
+	@tests/run $(ASAN)
+
+install: build
+	install -D -m 755 $(BUILD)/mini-run $(BIN_DIR)/mini-run
+	install -D -m 644 docs/mini-run.1 $(MAN_DIR)/mini-run.1
+
+uninstall:
+	rm -f $(BIN_DIR)/mini-run $(MAN_DIR)/mini-run.1
+
+bench:
+	@tests/packages.sh build demo bench
+	@$(MAKE) --no-print-directory build
+	@tests/bench/run --build $(BUILD) $(BENCH_ARGS)
+	@$(call give_back,$(BUILD))
+
+lint:
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=$(TYPE) >/dev/null
+	@tests/lint.sh $(BUILD) $(JOBS)
+
+format:
+	clang-format -i $$(git ls-files '*.h' '*.cpp' '*.c')
+
+clean:
+	rm -rf $(BUILD) $(ASAN)
