@@ -3,7 +3,7 @@
 # Runs the tests of several builds, all.sh BUILD_DIR..., and adds the results up: the last line is
 # `N passed, N failed`, and the exit status is 0 only when none failed.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 passed=0 failed=0
 for build in "$@"; do
