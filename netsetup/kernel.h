@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Steps carried out: rtnetlink, nf_tables and sysctls behind two functions.
+// Steps carried out: rtnetlink, nf_tables, conntrack and sysctls behind two functions.
 #pragma once
+
+#include <sys/types.h>
 
 #include <optional>
 #include <string>
@@ -19,31 +21,38 @@ class Kernel {
   /// RULESET: the text of configs/ruleset.nft.
   explicit Kernel(std::string_view ruleset) : ruleset_(ruleset) {}
 
-  /// Names the container whose namespace Where::Container means; opens a netlink socket in there.
-  /// The namespace (and so its veth) lives at least as long as this object. PIDFD: of a process
-  /// in that namespace. Must not be called with threads running: it enters the namespace and
-  /// comes back (setns(2)).
-  void enter_container(int pidfd);
+  /// Where::Container means the network namespace of process PID from now on. The namespace, and
+  /// so its veth, lives at least as long as this object. Needs: no other thread, since it enters
+  /// the namespace and comes back (setns(2)); PID not yet reaped.
+  void enter_container(pid_t pid);
 
-  /// What would undo STEP, from the kernel's state as it is now: nothing where STEP would change
-  /// nothing, or where the namespace's death undoes it. Changes nothing. Throws Error where the
-  /// object exists and is not ours.
+  /// What would undo STEP, from the state as it is now: nothing where STEP would change nothing,
+  /// or where the namespace's death undoes it. Changes nothing. Throws Error where the object
+  /// exists and is not ours.
   [[nodiscard]] std::optional<Step> undo(const Step& step);
 
-  /// Does it. Throws Error. A Delete of something that has gone already is a success, and one of
-  /// something that is there but not ours does nothing.
+  /// Does it. Throws Error with the step's title, the kernel's reason and the command that does
+  /// the same. Deleting what has gone already is a success; what is there but not ours stays.
   void execute(const Step& step);
 
-  netlink::Socket& host_route();  // rtnetlink in our own namespace
+  netlink::Socket& host_route();
   nft::Socket& nft();
 
  private:
+  void create(const Step& step);
+  void remove(const Step& step);
+  void write_sysctl(const Step& step, const Sysctl& sysctl);
+  void publish(const Publish& publish);
+  void unpublish(const Publish& publish);
+  netlink::Socket& route(Where where);
+  unsigned index_of(Where where, const std::string& link);
+
   std::string_view ruleset_;
   std::optional<netlink::Socket> host_route_;
   std::optional<netlink::Socket> container_route_;
   std::optional<nft::Socket> nft_;
+  base::UniqueFd host_netns_;
   base::UniqueFd container_netns_;
-  base::UniqueFd container_sysctl_;  // /proc/sys/net of the container's namespace
 };
 
 }  // namespace netsetup

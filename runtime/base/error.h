@@ -21,6 +21,9 @@ class Error : public std::system_error {
   /// A call that failed: "ATTEMPT: strerror(ERROR)".
   Error(int error, std::string_view attempt, int exit_status = ExitFailure);
 
+  /// The same failure, seen from further out: "OUTER: what()HINT".
+  [[nodiscard]] Error within(std::string_view outer, std::string_view hint = {}) const;
+
   [[nodiscard]] const char* what() const noexcept override { return line_.c_str(); }
   [[nodiscard]] int exit_status() const noexcept { return exit_status_; }
 

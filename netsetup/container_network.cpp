@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+#include "netsetup/container_network.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "netsetup/port_owner.h"
+#include "netsetup/rtnl.h"
+#include "netsetup/sysctl.h"
+
+namespace netsetup {
+
+using base::cat;
+using base::Error;
+
+namespace {
+
+constexpr unsigned SubnetPrefix = 22;  // as many addresses as a Linux bridge has ports (1023)
+constexpr std::string_view ScopePrefix = "network-";
+
+/// Interfaces with an address that do not forward: outside traffic comes in by one of them.
+std::vector<std::string> closed_interfaces(Kernel& kernel) {
+  const auto addresses = rtnl::addresses(kernel.host_route());
+  std::vector<std::string> closed;
+  for (const auto& link : rtnl::links(kernel.host_route())) {
+    const auto on_link = [&](const auto& address) { return address.index == link.index; };
+    if (link.name != "lo" && std::any_of(addresses.begin(), addresses.end(), on_link) &&
+        read_sysctl(interface_sysctl("ipv4", link.name, "forwarding")) == "0")
+      closed.push_back(link.name);
+  }
+  return closed;
+}
+
+Network choose_network(Kernel& kernel, const std::string& bridge) {
+  auto taken = rtnl::route_destinations(kernel.host_route());
+  for (const auto& address : rtnl::addresses(kernel.host_route())) taken.push_back(address.cidr);
+  const auto subnet = choose_subnet(SubnetPrefix, taken);
+  if (!subnet)
+    throw Error("no subnet is free for the bridge: addresses and routes of this host cover "
+                "10.210.0.0/16, 172.30.0.0/16 and 192.168.192.0/18 (see `ip route`)");
+  return {bridge, *subnet};
+}
+
+std::string apply_all(Kernel& kernel, Journal& journal, const Observer& observer,
+                      const std::vector<Step>& plan, std::string description) {
+  Transaction transaction(kernel, journal, observer);
+  for (const auto& step : plan) transaction.apply(step);
+  transaction.commit();
+  return description;
+}
+
+}  // namespace
+
+ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
+    : request_(std::move(request)),
+      observer_(std::move(observer)),
+      kernel_(request_.ruleset),
+      host_scope_(state_.fd(), "host"),
+      network_scope_(state_.fd(), cat(ScopePrefix, request_.bridge)) {
+  try {
+    record_.emplace(state_, request_.name, kernel_);
+    reservation_.emplace(request_.ports, [this](const PublishedPort& port) {
+      return publisher_of(state_, port);
+    });
+  } catch (...) {
+    record_.reset();
+    state_.remove_if_unused();
+    throw;
+  }
+}
+
+ContainerNetwork::~ContainerNetwork() {
+  disconnect();
+  leave();
+}
+
+void ContainerNetwork::join() {
+  host_scope_.join(
+      kernel_,
+      [this](Journal& journal) {
+        return apply_all(kernel_, journal, observer_, host_plan(closed_interfaces(kernel_)), "");
+      },
+      [this](const std::string&) { return kernel_.nft().find_table().has_value(); });
+  const std::string subnet = network_scope_.join(
+      kernel_,
+      [this](Journal& journal) {
+        const Network network = choose_network(kernel_, request_.bridge);
+        return apply_all(kernel_, journal, observer_, network_plan(network),
+                         network.subnet.text());
+      },
+      [this](const std::string&) {
+        return rtnl::find_link(kernel_.host_route(), request_.bridge).has_value();
+      });
+  network_ = {request_.bridge, Cidr::parse(subnet).value()};
+  lease_ = Lease::take(network_scope_.directory(), network_.subnet);
+}
+
+void ContainerNetwork::connect(pid_t pid) {
+  kernel_.enter_container(pid);
+  const Endpoint endpoint{request_.name, veth_name(request_.run), address(), request_.ports};
+  Journal& journal = record_->journal();
+  journal.append({Verb::Delete, Where::Host, Flows{address(), 0}});
+  apply_all(kernel_, journal, observer_, container_plan(network_, endpoint), "");
+}
+
+void ContainerNetwork::disconnect() noexcept {
+  if (!record_) return;
+  if (lease_) {
+    try {
+      kernel_.execute({Verb::Delete, Where::Host,
+                       Publish{request_.name, address(), request_.ports}});
+    } catch (const std::exception&) {
+      return;  // the journal stays: whoever comes next undoes it
+    }
+  }
+  record_.reset();
+  reservation_.reset();
+}
+
+std::vector<std::string> ContainerNetwork::leave() noexcept {
+  std::vector<std::string> failures;
+  const auto collect = [&](std::vector<std::string> lines) {
+    failures.insert(failures.end(), lines.begin(), lines.end());
+  };
+  if (lease_) collect(undo_all(kernel_, {{Verb::Delete, Where::Host, Flows{address(), 0}}}));
+  lease_.reset();
+  collect(network_scope_.leave(kernel_));
+  for (const auto& name : entries(state_.fd())) {
+    if (name.starts_with(ScopePrefix)) collect(Scope(state_.fd(), name).leave(kernel_));
+  }
+  collect(host_scope_.leave(kernel_));
+  state_.remove_if_unused();
+  return failures;
+}
+
+std::vector<std::string> ContainerNetwork::foreign_drops() {
+  std::vector<std::string> lines;
+  const std::string& bridge = request_.bridge;
+  for (const auto& chain : kernel_.nft().dropping_forward_chains(bridge)) {
+    if (chain.names_interface) continue;  // there is an exception for us already
+    std::string remedy =
+        cat("nft insert rule ", chain.family, " ", chain.table, " ", chain.chain, " iifname ",
+            bridge, " accept; nft insert rule ", chain.family, " ", chain.table, " ", chain.chain,
+            " oifname ", bridge, " accept");
+    if (chain.docker_user)
+      remedy = cat("iptables -I DOCKER-USER -i ", bridge, " -j ACCEPT; iptables -I DOCKER-USER -o ",
+                   bridge, " -j ACCEPT");
+    else if (chain.ufw)
+      remedy = cat("ufw route allow in on ", bridge, "; ufw route allow out on ", bridge);
+    lines.push_back(cat("the chain ", chain.family, " ", chain.table, " ", chain.chain,
+                        " drops what is forwarded, also to and from this container; mend it with: ",
+                        remedy));
+  }
+  return lines;
+}
+
+std::vector<Step> preview(const NetworkRequest& request) {
+  Kernel kernel(request.ruleset);
+  if (const auto taken = taken_ports(request.ports); !taken.empty())
+    throw Error(cat("port ", taken.front().host_port, "/", text(taken.front().protocol),
+                    " is taken: ", port_owner(taken.front()).value_or("somebody"), " has it"));
+  const auto state = State::peek();
+  std::vector<Step> plan;
+  const auto append = [&](const std::vector<Step>& steps) {
+    plan.insert(plan.end(), steps.begin(), steps.end());
+  };
+  if (!state.valid() || !Scope(state.get(), "host").peek())
+    append(host_plan(closed_interfaces(kernel)));
+  std::optional<std::string> up;
+  if (state.valid()) up = Scope(state.get(), cat(ScopePrefix, request.bridge)).peek();
+  Network network;
+  if (up) {
+    network = {request.bridge, Cidr::parse(*up).value()};
+  } else {
+    network = choose_network(kernel, request.bridge);
+    append(network_plan(network));
+  }
+  // What would be refused is refused here too: undo() looks, and changes nothing.
+  for (const auto& step : plan) static_cast<void>(kernel.undo(step));
+  const base::UniqueFd directory(
+      state.valid() ? ::openat(state.get(), cat(ScopePrefix, request.bridge).c_str(),
+                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                    : -1);
+  append(container_plan(network, {request.name, veth_name(request.run),
+                                  Lease::preview(directory.get(), network.subnet),
+                                  request.ports}));
+  return plan;
+}
+
+}  // namespace netsetup

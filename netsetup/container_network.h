@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// The network of one container, from before its birth until after its death.
+//
+//   ContainerNetwork     name and ports are taken: nothing of the host's network has changed yet
+//   join()               the host's share and the bridge are there, an address is leased
+//   (the runtime clones the container)
+//   connect(pid)         veth, address, route, published ports
+//   (it lives)
+//   disconnect()         unpublished; name, ports and address are free
+//   leave()              what the last container leaves is undone: slow, for nobody to wait for
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "netsetup/lease.h"
+#include "netsetup/plan.h"
+#include "netsetup/record.h"
+#include "netsetup/reservation.h"
+#include "netsetup/scope.h"
+#include "netsetup/transaction.h"
+
+namespace netsetup {
+
+/// What is asked for.
+struct NetworkRequest {
+  std::string_view ruleset;          // the text of configs/ruleset.nft
+  std::string name;                  // the container's
+  std::string bridge;                // the network's
+  std::vector<PublishedPort> ports;  // host_port 0: any
+  std::uint32_t run = 0;             // random
+};
+
+class ContainerNetwork {
+ public:
+  ContainerNetwork(NetworkRequest request, Observer observer);
+  ContainerNetwork(const ContainerNetwork&) = delete;
+  ContainerNetwork& operator=(const ContainerNetwork&) = delete;
+  /// Undoes, and waits for it, whatever disconnect() and leave() have not.
+  ~ContainerNetwork();
+
+  void join();
+  void connect(pid_t pid);
+  void disconnect() noexcept;
+  /// Returns what failed, a line each.
+  std::vector<std::string> leave() noexcept;
+
+  [[nodiscard]] const std::vector<PublishedPort>& ports() const { return request_.ports; }
+  [[nodiscard]] const Network& network() const { return network_; }
+  [[nodiscard]] Ipv4 address() const { return lease_.value().address(); }
+  [[nodiscard]] int directory() const { return record_->directory(); }
+  /// Chains of others that would drop what is forwarded for this network, with the remedy, a line
+  /// each.
+  std::vector<std::string> foreign_drops();
+
+ private:
+  NetworkRequest request_;
+  Observer observer_;
+  Kernel kernel_;
+  State state_;
+  std::optional<Record> record_;
+  std::optional<Reservation> reservation_;
+  Scope host_scope_;
+  Scope network_scope_;
+  Network network_;
+  std::optional<Lease> lease_;
+};
+
+/// The steps that a start with REQUEST would do now, found out without changing anything.
+/// A host port 0 stays 0. Throws Error where the start would fail for what can be seen now.
+std::vector<Step> preview(const NetworkRequest& request);
+
+}  // namespace netsetup

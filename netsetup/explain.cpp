@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+// The plan in words. Every visit here is exhaustive: a noun without text does not compile.
+#include "netsetup/explain.h"
+
+#include "base/text.h"
+#include "netsetup/nft.h"
+
+namespace netsetup {
+
+using base::cat;
+using base::shell_quote;
+
+namespace {
+
+/// "ip" on the host, "ip -n NAME" for the container's namespace.
+std::string ip(const Step& step, std::string_view container) {
+  return step.where == Where::Host ? "ip" : cat("ip -n ", shell_quote(container));
+}
+
+std::string nft_statement(std::string_view verb, std::string_view set, std::string_view element) {
+  return cat(verb, " element inet ", nft::TableName, " ", set, " { ", element, " }");
+}
+
+/// `nft 'A; B'`: several statements of one command are one transaction.
+std::string nft_command(const std::vector<std::string>& statements) {
+  return cat("nft ", shell_quote(base::join(statements, "; ")));
+}
+
+std::string_view element_verb(const Step& step) {
+  return step.verb == Verb::Create ? "add" : "delete";
+}
+
+std::string publish_command(const Step& step, const Publish& publish) {
+  const std::string_view verb = step.verb == Verb::Create ? "create" : "delete";
+  std::string any;
+  std::string addressed;
+  for (const auto& port : publish.ports) {
+    std::string& list = port.host_address ? addressed : any;
+    if (!list.empty()) list += ", ";
+    if (port.host_address) list += cat(port.host_address->text(), " . ");
+    list += cat(text(port.protocol), " . ", port.host_port);
+    if (step.verb == Verb::Create)
+      list += cat(" comment \"", publish.comment, "\" : ", publish.container.text(), " . ",
+                  port.container_port);
+  }
+  std::vector<std::string> statements;
+  if (!any.empty()) statements.push_back(nft_statement(verb, "pub4_any", any));
+  if (!addressed.empty()) statements.push_back(nft_statement(verb, "pub4_addr", addressed));
+  return nft_command(statements);
+}
+
+std::string rules_command(const Step& step, const NetworkRules& rules) {
+  const std::string bridge = cat("\"", rules.bridge, "\"");
+  const std::string subnet = Cidr{rules.subnet.first(), rules.subnet.prefix}.text();
+  const std::string_view verb = element_verb(step);
+  return nft_command({nft_statement(verb, "bridges", bridge),
+                      nft_statement(verb, "same_net", cat(bridge, " . ", bridge)),
+                      nft_statement(verb, "subnet4", subnet),
+                      nft_statement(verb, "own4", cat(bridge, " . ", subnet))});
+}
+
+std::string sysctl_command(const Step& step, const Sysctl& sysctl, std::string_view container) {
+  const std::string set =
+      cat("sysctl -qw ", shell_quote(cat(sysctl.key, "=", sysctl.value)));
+  return step.where == Where::Host ? set
+                                   : cat("ip netns exec ", shell_quote(container), " ", set);
+}
+
+std::string flows_command(const Flows& flows) {
+  // conntrack(8) exits with 1 where there was nothing to delete.
+  if (flows.address)
+    return cat("conntrack -D -s ", flows.address->text(), " || true; conntrack -D -r ",
+               flows.address->text(), " || true");
+  return cat("conntrack -D -p udp --orig-port-dst ", flows.udp_port, " || true");
+}
+
+}  // namespace
+
+std::string command(const Step& step, std::string_view container) {
+  const bool create = step.verb == Verb::Create;
+  return std::visit(
+      Overloaded{
+          [&](const RuleSet&) {
+            return create ? std::string("nft -f configs/ruleset.nft")
+                          : cat("nft delete table inet ", nft::TableName);
+          },
+          [&](const OpenedInterface& opened) {
+            return nft_command(
+                {nft_statement(element_verb(step), "opened", cat("\"", opened.name, "\""))});
+          },
+          [&](const Sysctl& sysctl) { return sysctl_command(step, sysctl, container); },
+          [&](const Bridge& bridge) {
+            return create ? cat("ip link add ", bridge.name, " address ", bridge.mac.text(),
+                                " type bridge")
+                          : cat("ip link delete ", bridge.name);
+          },
+          [&](const NetworkRules& rules) { return rules_command(step, rules); },
+          [&](const Namespace& space) {
+            return cat("ip netns ", create ? "add " : "delete ", shell_quote(space.name));
+          },
+          [&](const Veth& veth) {
+            return create ? cat("ip link add ", veth.name, " address ", veth.mac.text(),
+                                " master ", veth.bridge, " up type veth peer name ", veth.peer,
+                                " address ", veth.peer_mac.text(), " netns ",
+                                shell_quote(container))
+                          : cat("ip link delete ", veth.name);
+          },
+          [&](const Alias& alias) {
+            return cat("ip link set ", alias.link, " alias ", shell_quote(alias.text));
+          },
+          [&](const Hairpin& hairpin) {
+            return cat("bridge link set dev ", hairpin.link, " hairpin ", create ? "on" : "off");
+          },
+          [&](const LinkUp& link) {
+            return cat(ip(step, container), " link set ", link.link, create ? " up" : " down");
+          },
+          [&](const Address& address) {
+            return cat(ip(step, container), " address ", create ? "add " : "delete ",
+                       address.cidr.text(), " dev ", address.link);
+          },
+          [&](const DefaultRoute& route) {
+            return cat(ip(step, container), " route ", create ? "add" : "delete", " default via ",
+                       route.gateway.text(), " dev ", route.link);
+          },
+          [&](const Publish& publish) { return publish_command(step, publish); },
+          [&](const Flows& flows) { return flows_command(flows); },
+      },
+      step.object);
+}
+
+std::string reason(const Step& step) {
+  return std::visit(
+      Overloaded{
+          [](const RuleSet&) -> std::string {
+            return "The rules, which never change: DNAT by a map, masquerade, and what may be "
+                   "forwarded.";
+          },
+          [](const OpenedInterface& opened) {
+            return cat("What comes in by ", opened.name,
+                       " and is neither for nor from a container stays closed.");
+          },
+          [](const Sysctl& sysctl) -> std::string {
+            const std::string_view key = sysctl.key;
+            if (key.ends_with("route_localnet"))
+              return "Answers to 127.0.0.1 may come back over the bridge: so the host's loopback "
+                     "can reach the port.";
+            if (key.ends_with("disable_ipv6"))
+              return "Containers have IPv4 only: no address of the host's that they could reach "
+                     "unseen.";
+            if (key.ends_with("ping_group_range"))
+              return "Everybody in the container may ping, without the right to forge packets.";
+            if (key.ends_with("ip_unprivileged_port_start"))
+              return "Port 80 needs no privilege in here: the ports are the container's own.";
+            return "Packets that come in here may be routed on; the global ip_forward stays as "
+                   "it is.";
+          },
+          [](const Bridge&) -> std::string {
+            return "A bridge is a switch in the kernel. Its own MAC, since it would else take "
+                   "its lowest port's.";
+          },
+          [](const NetworkRules&) -> std::string {
+            return "Tells the rules which bridge is ours and which addresses live behind it.";
+          },
+          [](const Namespace&) -> std::string {
+            return "The container's own interfaces, routes, ports (clone3 with CLONE_NEWNET).";
+          },
+          [](const Veth&) -> std::string {
+            return "A cable: one end is a port of the bridge, the other is born inside as eth0.";
+          },
+          [](const Alias&) -> std::string { return "So that `ip link` tells whose cable it is."; },
+          [](const Hairpin&) -> std::string {
+            return "The container may reach itself by its published port: back out by the port "
+                   "it came in.";
+          },
+          [](const LinkUp& link) -> std::string {
+            if (link.link == "lo") return "127.0.0.1 inside: also loopback starts down.";
+            return "An interface starts down; up, it moves packets.";
+          },
+          [&](const Address& address) -> std::string {
+            if (step.where == Where::Host)
+              return "The host joins the network: this is the containers' gateway.";
+            return cat("The container's address, leased for as long as it lives, on ",
+                       address.link, ".");
+          },
+          [](const DefaultRoute&) -> std::string {
+            return "The way out: everything that is not on the bridge goes to the host.";
+          },
+          [](const Publish&) -> std::string {
+            return "The way in: DNAT from the host's port to the container's, one map element "
+                   "each; fails if taken.";
+          },
+          [](const Flows& flows) -> std::string {
+            if (flows.address) return "Connections of a container that is gone get a reset.";
+            return "A sender that was there before the port was published is translated too.";
+          },
+      },
+      step.object);
+}
+
+std::string title(const Step& step) {
+  const std::string verb = step.verb == Verb::Create ? "set up " : "remove ";
+  return verb + std::visit(
+                    Overloaded{
+                        [](const RuleSet&) -> std::string { return "the rule set"; },
+                        [](const OpenedInterface& o) { return cat("the guard of ", o.name); },
+                        [](const Sysctl& s) { return cat(s.key, "=", s.value); },
+                        [](const Bridge& b) { return cat("the bridge ", b.name); },
+                        [](const NetworkRules& r) { return cat("the rules of ", r.bridge); },
+                        [](const Namespace& n) { return cat("the namespace of ", n.name); },
+                        [](const Veth& v) { return cat("the veth pair ", v.name); },
+                        [](const Alias& a) { return cat("the alias of ", a.link); },
+                        [](const Hairpin& h) { return cat("hairpin on ", h.link); },
+                        [](const LinkUp& l) { return cat("the link ", l.link); },
+                        [](const Address& a) { return cat("the address ", a.cidr.text()); },
+                        [](const DefaultRoute& r) { return cat("the route by ", r.gateway.text()); },
+                        [](const Publish& p) {
+                          std::vector<std::string> ports;
+                          for (const auto& port : p.ports) ports.push_back(port.text());
+                          return cat("the published ", base::join(ports, ", "));
+                        },
+                        [](const Flows&) -> std::string { return "remembered connections"; },
+                    },
+                    step.object);
+}
+
+std::string script(const std::vector<Step>& plan, std::string_view container,
+                   std::string_view ruleset) {
+  std::string out;
+  for (const auto& step : plan) {
+    out += cat("\n# ", reason(step), "\n");
+    if (std::holds_alternative<RuleSet>(step.object))
+      out += cat("nft -f - <<'END_OF_RULES'\n", ruleset, "END_OF_RULES\n");
+    else
+      out += cat(command(step, container), "\n");
+  }
+  return out;
+}
+
+}  // namespace netsetup

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "netsetup/journal.h"
+
+#include <fcntl.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "netsetup/explain.h"
+
+namespace netsetup {
+
+using nlohmann::json;
+
+namespace {
+
+/// Values that print and parse: kept as their text.
+template <class Value>
+Value parsed(const json& j) {
+  auto value = Value::parse(j.get<std::string>());
+  if (!value) throw std::invalid_argument(j.get<std::string>());
+  return *value;
+}
+
+}  // namespace
+
+void to_json(json& j, const Ipv4& value) { j = value.text(); }
+void from_json(const json& j, Ipv4& value) { value = parsed<Ipv4>(j); }
+void to_json(json& j, const Cidr& value) { j = value.text(); }
+void from_json(const json& j, Cidr& value) { value = parsed<Cidr>(j); }
+void to_json(json& j, const Mac& value) { j = value.text(); }
+void from_json(const json& j, Mac& value) { value = parsed<Mac>(j); }
+
+void to_json(json& j, const PublishedPort& port) {
+  j = {{"host_port", port.host_port},
+       {"container_port", port.container_port},
+       {"protocol", text(port.protocol)}};
+  if (port.host_address) j["host_address"] = *port.host_address;
+}
+
+void from_json(const json& j, PublishedPort& port) {
+  j.at("host_port").get_to(port.host_port);
+  j.at("container_port").get_to(port.container_port);
+  const auto protocol = parse_protocol(j.at("protocol").get<std::string>());
+  if (!protocol) throw std::invalid_argument("protocol");
+  port.protocol = *protocol;
+  if (j.contains("host_address")) port.host_address = j["host_address"].get<Ipv4>();
+}
+
+void to_json(json& j, const RuleSet& /*rules*/) { j = json::object(); }
+void from_json(const json& /*j*/, RuleSet& /*rules*/) {}
+
+void to_json(json& j, const Flows& flows) {
+  j = {{"udp_port", flows.udp_port}};
+  if (flows.address) j["address"] = *flows.address;
+}
+
+void from_json(const json& j, Flows& flows) {
+  j.at("udp_port").get_to(flows.udp_port);
+  if (j.contains("address")) flows.address = j["address"].get<Ipv4>();
+}
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenedInterface, name)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sysctl, key, value, ours, guard, guard_value)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Bridge, name, mac)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NetworkRules, bridge, subnet)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Veth, name, mac, bridge, peer, peer_mac)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Alias, link, text)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hairpin, link)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LinkUp, link)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Address, link, cidr)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DefaultRoute, gateway, link)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Publish, comment, container, ports)
+
+namespace {
+
+template <class Noun>
+constexpr std::string_view Name = {};
+template <> constexpr std::string_view Name<RuleSet> = "rule-set";
+template <> constexpr std::string_view Name<OpenedInterface> = "opened-interface";
+template <> constexpr std::string_view Name<Sysctl> = "sysctl";
+template <> constexpr std::string_view Name<Bridge> = "bridge";
+template <> constexpr std::string_view Name<NetworkRules> = "network-rules";
+template <> constexpr std::string_view Name<Namespace> = "namespace";
+template <> constexpr std::string_view Name<Veth> = "veth";
+template <> constexpr std::string_view Name<Alias> = "alias";
+template <> constexpr std::string_view Name<Hairpin> = "hairpin";
+template <> constexpr std::string_view Name<LinkUp> = "link-up";
+template <> constexpr std::string_view Name<Address> = "address";
+template <> constexpr std::string_view Name<DefaultRoute> = "default-route";
+template <> constexpr std::string_view Name<Publish> = "publish";
+template <> constexpr std::string_view Name<Flows> = "flows";
+
+std::string to_line(const Step& step) {
+  return std::visit(
+      [&](const auto& noun) {
+        using Noun = std::decay_t<decltype(noun)>;
+        static_assert(!Name<Noun>.empty(), "a noun needs a name in the journal");
+        const json line = {{"verb", step.verb == Verb::Create ? "create" : "delete"},
+                           {"where", step.where == Where::Host ? "host" : "container"},
+                           {"noun", Name<Noun>},
+                           {"object", noun}};
+        return line.dump() + "\n";
+      },
+      step.object);
+}
+
+/// Reads the object of a line as the noun of that name, the first of Nouns that has it.
+template <std::size_t Index = 0>
+Object object_named(const std::string& name, const json& object) {
+  if constexpr (Index < std::variant_size_v<Object>) {
+    using Noun = std::variant_alternative_t<Index, Object>;
+    if (name == Name<Noun>) return object.get<Noun>();
+    return object_named<Index + 1>(name, object);
+  }
+  throw std::invalid_argument(name);
+}
+
+Step from_line(std::string_view line) {
+  const json j = json::parse(line);
+  const auto verb = j.at("verb").get<std::string>();
+  const auto where = j.at("where").get<std::string>();
+  return {verb == "create" ? Verb::Create : Verb::Delete,
+          where == "host" ? Where::Host : Where::Container,
+          object_named(j.at("noun").get<std::string>(), j.at("object"))};
+}
+
+}  // namespace
+
+Journal::Journal(int dir)
+    : file_(base::open_or_throw("journal", O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, dir)) {}
+
+void Journal::append(const Step& undo) { base::write_all(fd(), to_line(undo), "write the journal"); }
+
+std::vector<Step> Journal::read(std::size_t* damaged) const {
+  ::lseek(fd(), 0, SEEK_SET);
+  const std::string content = base::read_all(fd(), std::size_t{16} << 20U);
+  std::vector<Step> steps;
+  for (const auto line : base::split(content, '\n')) {
+    if (line.empty()) continue;
+    try {
+      steps.push_back(from_line(line));
+    } catch (const std::exception&) {
+      if (damaged != nullptr) ++*damaged;
+    }
+  }
+  return steps;
+}
+
+std::vector<std::string> undo_all(Kernel& kernel, const std::vector<Step>& steps) noexcept {
+  std::vector<std::string> failures;
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    try {
+      kernel.execute(*step);
+    } catch (const std::exception& error) {
+      failures.emplace_back(error.what());
+    }
+  }
+  return failures;
+}
+
+}  // namespace netsetup

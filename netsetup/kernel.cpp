@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+// Each noun of step.h, done and undone. Which kernel call a step is can be read off create().
+#include "netsetup/kernel.h"
+
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <sched.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "netsetup/conntrack.h"
+#include "netsetup/explain.h"
+#include "netsetup/rtnl.h"
+#include "netsetup/sysctl.h"
+
+namespace netsetup {
+
+using base::cat;
+using base::check;
+using base::Error;
+
+namespace {
+
+/// The thread is in another network namespace for as long as this lives.
+class InNamespace {
+ public:
+  InNamespace(int there, int back) : back_(back) {
+    check(::setns(there, CLONE_NEWNET), "enter the container's network namespace");
+  }
+  InNamespace(const InNamespace&) = delete;
+  InNamespace& operator=(const InNamespace&) = delete;
+  // Coming back to where we were cannot fail: the descriptor is open and we had the right to leave.
+  ~InNamespace() { static_cast<void>(::setns(back_, CLONE_NEWNET)); }
+
+ private:
+  int back_;
+};
+
+nft::Element opened_element(const OpenedInterface& opened) {
+  return {"opened", {nft::interface_field(opened.name)}, {}, {}, {}};
+}
+
+std::vector<nft::Element> elements(const NetworkRules& rules) {
+  const auto bridge = nft::interface_field(rules.bridge);
+  const auto first = nft::field(rules.subnet.first());
+  const auto last = nft::field(rules.subnet.last());
+  return {{"bridges", {bridge}, {}, {}, {}},
+          {"same_net", {bridge, bridge}, {}, {}, {}},
+          {"subnet4", {first}, {last}, {}, {}},
+          {"own4", {bridge, first}, {bridge, last}, {}, {}}};
+}
+
+nft::Element element(const Publish& publish, const PublishedPort& port) {
+  nft::Element made{port.host_address ? "pub4_addr" : "pub4_any",
+                    {nft::field(port.protocol), nft::field(port.host_port)},
+                    {},
+                    {nft::field(publish.container), nft::field(port.container_port)},
+                    publish.comment};
+  if (port.host_address) made.key.insert(made.key.begin(), nft::field(*port.host_address));
+  return made;
+}
+
+/// What to look for where the kernel does not know a thing at all.
+std::string_view missing_option(const Step& step, int error) {
+  if (error != EOPNOTSUPP && error != EPROTONOSUPPORT && error != EAFNOSUPPORT) return {};
+  return std::visit(
+      Overloaded{
+          [](const Bridge&) { return "; does this kernel have CONFIG_BRIDGE (modprobe bridge)?"; },
+          [](const Veth&) { return "; does this kernel have CONFIG_VETH (modprobe veth)?"; },
+          [](const RuleSet&) {
+            return "; does this kernel have CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET, "
+                   "CONFIG_NFT_NAT, CONFIG_NFT_MASQ, CONFIG_NFT_FIB_INET (modprobe nf_tables)?";
+          },
+          [](const auto&) { return ""; }},
+      step.object);
+}
+
+}  // namespace
+
+netlink::Socket& Kernel::host_route() {
+  if (!host_route_) host_route_.emplace(NETLINK_ROUTE);
+  return *host_route_;
+}
+
+nft::Socket& Kernel::nft() {
+  if (!nft_) nft_.emplace();
+  return *nft_;
+}
+
+netlink::Socket& Kernel::route(Where where) {
+  return where == Where::Host ? host_route() : container_route_.value();
+}
+
+void Kernel::enter_container(pid_t pid) {
+  host_netns_ = base::open_or_throw("/proc/self/ns/net", O_RDONLY);
+  container_netns_ = base::open_or_throw(cat("/proc/", pid, "/ns/net"), O_RDONLY);
+  const InNamespace inside(container_netns_.get(), host_netns_.get());
+  container_route_.emplace(NETLINK_ROUTE);
+}
+
+unsigned Kernel::index_of(Where where, const std::string& link) {
+  const auto found = rtnl::find_link(route(where), link);
+  if (!found) throw Error(ENODEV, cat("interface ", link));
+  return found->index;
+}
+
+std::optional<Step> Kernel::undo(const Step& step) {
+  if (step.verb == Verb::Delete || step.where == Where::Container) return std::nullopt;
+  const auto remove = [&](const auto& noun) -> std::optional<Step> {
+    return Step{Verb::Delete, step.where, noun};
+  };
+  return std::visit(
+      Overloaded{
+          [&](const RuleSet& rules) {
+            const auto table = nft().find_table();
+            if (table && table->comment != nft::TableComment)
+              throw Error(cat("table inet ", nft::TableName,
+                              " exists and was not made by mini-run; rename it, or remove it with "
+                              "`nft delete table inet ",
+                              nft::TableName, "`"));
+            return remove(rules);
+          },
+          [&](const Sysctl& sysctl) -> std::optional<Step> {
+            const auto now = read_sysctl(sysctl.key);
+            if (!now || *now == sysctl.value) return std::nullopt;
+            const auto guard =
+                sysctl.guard.empty() ? std::nullopt : read_sysctl(sysctl.guard);
+            return Step{Verb::Create, step.where,
+                        Sysctl{sysctl.key, *now, sysctl.value, sysctl.guard, guard.value_or("")}};
+          },
+          [&](const Bridge& bridge) {
+            const auto link = rtnl::find_link(host_route(), bridge.name);
+            if (link && (link->kind != "bridge" || link->mac != bridge.mac))
+              throw Error(cat("an interface ", bridge.name,
+                              " exists and was not made by mini-run; choose another name with "
+                              "--network, or remove it with `ip link delete ",
+                              bridge.name, "`"));
+            return remove(bridge);
+          },
+          [&](const OpenedInterface& opened) { return remove(opened); },
+          [&](const NetworkRules& rules) { return remove(rules); },
+          [&](const Publish& publish) { return remove(publish); },
+          // The bridge's death takes its address along, the namespace's death the veth pair.
+          [](const Namespace&) -> std::optional<Step> { return std::nullopt; },
+          [](const Veth&) -> std::optional<Step> { return std::nullopt; },
+          [](const Alias&) -> std::optional<Step> { return std::nullopt; },
+          [](const Hairpin&) -> std::optional<Step> { return std::nullopt; },
+          [](const LinkUp&) -> std::optional<Step> { return std::nullopt; },
+          [](const Address&) -> std::optional<Step> { return std::nullopt; },
+          [](const DefaultRoute&) -> std::optional<Step> { return std::nullopt; },
+          [](const Flows&) -> std::optional<Step> { return std::nullopt; },
+      },
+      step.object);
+}
+
+void Kernel::execute(const Step& step) {
+  try {
+    if (step.verb == Verb::Create)
+      create(step);
+    else
+      remove(step);
+  } catch (const Error& error) {
+    const auto hint = missing_option(step, error.code().value());
+    throw error.within(title(step), cat(" [", command(step, "NAME"), "]", hint));
+  }
+}
+
+void Kernel::create(const Step& step) {
+  auto& socket = route(step.where);
+  const auto index = [&](const std::string& link) { return index_of(step.where, link); };
+  std::visit(
+      Overloaded{
+          [&](const RuleSet&) { nft::run_text(std::string(ruleset_)); },
+          [&](const OpenedInterface& opened) {
+            nft().add({opened_element(opened)}, nft::Exclusive::No);
+          },
+          [&](const Sysctl& sysctl) { write_sysctl(step, sysctl); },
+          [&](const Bridge& bridge) {
+            if (!rtnl::find_link(socket, bridge.name))
+              rtnl::create_bridge(socket, bridge.name, bridge.mac);
+          },
+          [&](const NetworkRules& rules) { nft().add(elements(rules), nft::Exclusive::No); },
+          [&](const Namespace&) {},  // clone3(2) has made it
+          [&](const Veth& veth) {
+            rtnl::create_veth(socket, veth.name, veth.mac, index(veth.bridge), veth.peer,
+                              veth.peer_mac, container_netns_.get());
+          },
+          [&](const Alias& alias) { rtnl::set_alias(socket, index(alias.link), alias.text); },
+          [&](const Hairpin& hairpin) { rtnl::set_hairpin(socket, index(hairpin.link)); },
+          [&](const LinkUp& link) { rtnl::set_up(socket, index(link.link)); },
+          [&](const Address& address) {
+            rtnl::add_address(socket, index(address.link), address.cidr);
+          },
+          [&](const DefaultRoute& route) {
+            rtnl::add_default_route(socket, index(route.link), route.gateway);
+          },
+          [&](const Publish& publish) { this->publish(publish); },
+          [&](const Flows&) {},  // only ever deleted
+      },
+      step.object);
+}
+
+void Kernel::remove(const Step& step) {
+  std::visit(
+      Overloaded{
+          [&](const RuleSet&) {
+            const auto table = nft().find_table();
+            if (table && table->comment == nft::TableComment) nft().delete_table();
+          },
+          [&](const OpenedInterface& opened) { nft().remove({opened_element(opened)}); },
+          [&](const Bridge& bridge) {
+            const auto link = rtnl::find_link(host_route(), bridge.name);
+            if (link && link->kind == "bridge" && link->mac == bridge.mac)
+              rtnl::delete_link(host_route(), link->index);
+          },
+          [&](const NetworkRules& rules) { nft().remove(elements(rules)); },
+          [&](const Publish& publish) { unpublish(publish); },
+          [&](const Flows& flows) {
+            if (flows.address)
+              conntrack::forget_address(*flows.address);
+            else
+              conntrack::forget_udp_port(flows.udp_port);
+          },
+          // Never undone by themselves: see undo().
+          [](const auto&) {},
+      },
+      step.object);
+}
+
+void Kernel::write_sysctl(const Step& step, const Sysctl& sysctl) {
+  std::optional<InNamespace> inside;
+  if (step.where == Where::Container) inside.emplace(container_netns_.get(), host_netns_.get());
+  if (!sysctl.ours.empty()) {  // an undo: only while what we wrote, and the guard, still stand
+    if (read_sysctl(sysctl.key) != sysctl.ours) return;
+    if (!sysctl.guard.empty() && read_sysctl(sysctl.guard) != sysctl.guard_value) return;
+  }
+  // A kernel without the key (IPv6 switched off) needs no switch, nor does one that is set.
+  const auto now = read_sysctl(sysctl.key);
+  if (now && *now != sysctl.value) netsetup::write_sysctl(sysctl.key, sysctl.value);
+}
+
+void Kernel::publish(const Publish& publish) {
+  std::vector<nft::Element> elements;
+  for (const auto& port : publish.ports) elements.push_back(element(publish, port));
+  nft().add(elements, nft::Exclusive::Yes);
+}
+
+void Kernel::unpublish(const Publish& publish) {
+  // `delete element` looks at the key only: what is not this container's must be left out here.
+  std::vector<nft::Element> ours;
+  for (const auto& port : publish.ports) {
+    const auto wanted = element(publish, port);
+    nft::Bytes datum;
+    for (const auto& part : wanted.data) {
+      datum.insert(datum.end(), part.begin(), part.end());
+      datum.resize((datum.size() + 3) / 4 * 4);
+    }
+    if (nft().find(wanted) == datum) ours.push_back(wanted);
+  }
+  if (!ours.empty()) nft().remove(ours);
+}
+
+}  // namespace netsetup

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "netsetup/state.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace netsetup {
+
+using base::cat;
+using base::check;
+using base::Error;
+
+namespace {
+
+constexpr const char* Top = "/run/mini-run";
+constexpr int DirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+/// The inode number that tells one network namespace from another (namespaces(7)).
+std::string own_namespace() {
+  struct stat self {};
+  check(::stat("/proc/self/ns/net", &self), "look at /proc/self/ns/net");
+  return std::to_string(self.st_ino);
+}
+
+}  // namespace
+
+base::UniqueFd make_directory(int dir, const std::string& name) {
+  for (;;) {
+    base::UniqueFd made(::openat(dir, name.c_str(), DirectoryFlags));
+    if (made.valid()) return made;
+    if (errno != ENOENT) throw Error(errno, cat("open the state directory ", name));
+    // Somebody may remove it again before we open it: then once more.
+    if (::mkdirat(dir, name.c_str(), 0700) < 0 && errno != EEXIST)
+      throw Error(errno, cat("make the state directory ", name));
+  }
+}
+
+std::vector<std::string> entries(int dir) {
+  base::UniqueFd own(check(::openat(dir, ".", DirectoryFlags), "open the state directory"));
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
+  if (!stream) throw Error(errno, "read the state directory");
+  static_cast<void>(own.release());  // closedir(3) closes it
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  return names;
+}
+
+void remove_directory(int dir, const std::string& name) noexcept {
+  try {
+    const base::UniqueFd doomed(::openat(dir, name.c_str(), DirectoryFlags));
+    if (!doomed.valid()) return;
+    for (const auto& file : entries(doomed.get())) ::unlinkat(doomed.get(), file.c_str(), 0);
+    ::unlinkat(dir, name.c_str(), AT_REMOVEDIR);
+  } catch (const std::exception&) {
+    // Whoever comes next finds it and removes it.
+  }
+}
+
+base::UniqueFd State::peek() {
+  return base::UniqueFd(::open(cat(Top, "/", own_namespace()).c_str(), DirectoryFlags));
+}
+
+State::State() : name_(own_namespace()) {
+  for (;;) {
+    top_ = make_directory(AT_FDCWD, Top);
+    struct stat status {};
+    check(::fstat(top_.get(), &status), "look at /run/mini-run");
+    if (status.st_uid != ::geteuid() || (status.st_mode & 077U) != 0)
+      throw Error(cat(Top, " must be a directory of root's with mode 0700; remove it"));
+    try {
+      root_ = make_directory(top_.get(), name_);
+    } catch (const Error& error) {
+      if (error.code().value() != ENOENT) throw;
+      continue;  // the top went away under us
+    }
+    check(::flock(root_.get(), LOCK_SH), "lock the state directory");
+    check(::fstat(root_.get(), &status), "look at the state directory");
+    if (status.st_nlink != 0) return;  // else it was removed before we had the lock
+  }
+}
+
+void State::remove_if_unused() const noexcept {
+  if (::flock(root_.get(), LOCK_EX | LOCK_NB) < 0) return;
+  ::unlinkat(root_.get(), "containers", AT_REMOVEDIR);
+  if (::unlinkat(top_.get(), name_.c_str(), AT_REMOVEDIR) == 0) ::rmdir(Top);
+}
+
+}  // namespace netsetup
