@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// What parent and child say to each other while a container starts.
+//
+//        mini-run (parent)                          container (child)
+//   1    clone3 ---------------------------------->  init: process 1 of the new namespaces
+//   2    veth, addresses, ports                      mounts, pivot_root; forks the program, which
+//                                                    becomes its user, drops its capabilities
+//   3                          <- Ready | Failed     the program waits
+//   4    Go ->                                       the program loads its seccomp filter, execs
+//   5                          <- Failed             only where execve(2) failed
+//   6                          <- Note               a line for the user, at any time
+//
+// The numbers stand in the comments on both sides. The child's end is shared by init and program;
+// it is close-on-exec, so that the program never has it. End of file, on either side, means that
+// the other is dead.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/unique_fd.h"
+
+namespace runtime {
+
+struct Message {
+  enum class Kind : std::uint8_t { Ready, Go, Failed, Note };
+  Kind kind = Kind::Note;
+  int exit_status = 0;  // Failed: what mini-run is to exit with
+  std::string text;     // Failed, Note: one line
+};
+
+/// One end of a SOCK_SEQPACKET pair (unix(7)): a message is received whole or not at all.
+class Channel {
+ public:
+  static std::pair<Channel, Channel> make();
+
+  explicit Channel(base::UniqueFd socket) : socket_(std::move(socket)) {}
+  /// Texts beyond 4 kB are cut. A dead reader is no error: nobody is left to be told.
+  void send(Message::Kind kind, std::string_view text = {}, int exit_status = 0) const noexcept;
+  /// Waits. Nothing: the other end is closed.
+  [[nodiscard]] std::optional<Message> receive() const;
+  [[nodiscard]] int fd() const { return socket_.get(); }
+
+ private:
+  base::UniqueFd socket_;
+};
+
+}  // namespace runtime

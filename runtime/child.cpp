@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// The security sequence, straight from top to bottom. What is lost in a line is never needed in a
+// later one:
+//
+//   init (process 1)                        the program (process 2), forked by init
+//     dies with mini-run (PDEATHSIG)
+//     session and hostname of its own
+//     the root: mounts, pivot_root
+//     the user is looked up
+//     forks                                 session of its own: no terminal to inject into
+//     closes all but the channel            working directory, signals as execve(2) finds them
+//     keeps CAP_KILL only                   groups, bounding set, user, capabilities
+//     reaps and forwards (init.cpp)         no_new_privs
+//                                           waits for Go
+//                                           closes all but the channel, loads seccomp, execs
+//
+// Init never executes another program and is not dumpable (mini-run was not, before the clone):
+// nobody inside can trace it, or open our binary through /proc/1/exe.
+#include "runtime/child.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "rootfs/users.h"
+#include "runtime/environment.h"
+#include "runtime/init.h"
+#include "runtime/program.h"
+#include "runtime/seccomp.h"
+
+namespace runtime {
+
+using base::cat;
+using base::check;
+
+namespace {
+
+/// Closes every descriptor beyond the standard ones, but KEPT. (close_range(2), Linux 5.9)
+void close_all_but(int kept) {
+  const auto close_range = [](unsigned first, unsigned last) {
+    if (first <= last)
+      check(static_cast<int>(::syscall(SYS_close_range, first, last, 0)), "close_range");
+  };
+  close_range(3, static_cast<unsigned>(kept) - 1);
+  close_range(static_cast<unsigned>(kept) + 1, ~0U);
+}
+
+void reset_signals() {
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  check(::sigprocmask(SIG_SETMASK, &none, nullptr), "sigprocmask");
+}
+
+/// Enters DIRECTORY, making it where it is missing, as docker does.
+void enter_directory(const std::string& directory) {
+  for (auto end = directory.find('/', 1);; end = directory.find('/', end + 1)) {
+    const std::string part = directory.substr(0, end);
+    if (::mkdir(part.c_str(), 0755) < 0 && errno != EEXIST && errno != EROFS)
+      throw base::Error(errno, cat("make the working directory ", base::printable(part)));
+    if (end == std::string::npos) break;
+  }
+  check(::chdir(directory.c_str()),
+        cat("enter the working directory ", base::printable(directory)));
+}
+
+/// getcwd(2) says "(unreachable)..." where the directory lies outside of our root.
+void check_inside_root() {
+  std::array<char, 4096> path{};
+  if (::syscall(SYS_getcwd, path.data(), path.size()) > 0 && path[0] == '/') return;
+  throw base::Error("the working directory lies outside of the container's root");
+}
+
+void become(const rootfs::User& user, CapabilitySet capabilities) {
+  check(::setgroups(user.groups.size(), user.groups.data()), "setgroups");
+  limit_bounding_set(capabilities);
+  check(::setresgid(user.gid, user.gid, user.gid), "setresgid");
+  check(::setresuid(user.uid, user.uid, user.uid), "setresuid");
+  limit_permitted(user.uid == 0 ? capabilities : 0);
+  check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
+}
+
+/// The program's branch. Throws Error; does not return.
+[[noreturn]] void run_program(const ChildConfig& config, const rootfs::User& user,
+                              const Channel& channel) {
+  check(::setsid(), "setsid");
+  reset_signals();
+  ::umask(022);
+  enter_directory(config.workdir.empty() ? "/" : config.workdir);
+  check_inside_root();
+  const auto environment = make_environment(user.home, config.hostname, config.environment);
+  become(user, config.capabilities);
+  channel.send(Message::Kind::Ready);  // 3
+  if (!channel.receive()) ::_exit(base::ExitFailure);  // 4
+  close_all_but(channel.fd());
+  if (!config.seccomp.empty()) load_seccomp(config.seccomp);
+  const int error = exec_program(config.command, environment);
+  throw exec_error(error, config.command, environment);  // 5
+}
+
+int set_up_and_run(const ChildConfig& config, const Channel& channel) {
+  check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG");
+  // A parent that died before that line: its end of the channel is closed, receive() sees it.
+  check(::setsid(), "setsid");
+  check(::sethostname(config.hostname.data(), config.hostname.size()), "sethostname");
+  for (const auto& note : rootfs::enter(config.root)) channel.send(Message::Kind::Note, note);
+  const rootfs::User user = rootfs::find_user(config.user);
+
+  const pid_t program = check(::fork(), "fork");
+  if (program == 0) {
+    try {
+      run_program(config, user, channel);
+    } catch (const base::Error& error) {
+      channel.send(Message::Kind::Failed, error.what(), error.exit_status());
+      return error.exit_status();
+    }
+  }
+  close_all_but(channel.fd());
+  limit_bounding_set(0);
+  limit_permitted(CapabilitySet{1} << CAP_KILL);
+  return run_init(program, config.command.front(), channel);
+}
+
+}  // namespace
+
+int child_main(const ChildConfig& config, Channel channel) noexcept {
+  try {
+    return set_up_and_run(config, channel);
+  } catch (const base::Error& error) {
+    channel.send(Message::Kind::Failed, error.what(), error.exit_status());
+  } catch (const std::exception& error) {
+    channel.send(Message::Kind::Failed, error.what(), base::ExitFailure);
+  }
+  return base::ExitFailure;
+}
+
+}  // namespace runtime

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The container from the inside: from the first instruction in the new namespaces to execve(2).
+#pragma once
+
+#include <linux/filter.h>
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rootfs/root.h"
+#include "runtime/caps.h"
+#include "runtime/channel.h"
+
+namespace runtime {
+
+/// All that the child needs to know. It is decided before the clone.
+struct ChildConfig {
+  rootfs::Root root;
+  std::string hostname;
+  std::string user;  // USER[:GROUP]
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::string workdir;  // absolute; empty: /
+  std::vector<std::string> command;
+  CapabilitySet capabilities = 0;
+  std::span<const sock_filter> seccomp;  // empty: unconfined
+};
+
+/// Sets the container up, runs its program, is its init; returns the exit status for _exit(2).
+/// Never throws: what goes wrong is told to the parent. Needs: to be process 1 of new mount, net,
+/// uts, ipc, pid and cgroup namespaces.
+int child_main(const ChildConfig& config, Channel channel) noexcept;
+
+}  // namespace runtime

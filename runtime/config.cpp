@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/config.h"
+
+#include <sys/random.h>
+#include <sys/sysinfo.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "runtime/configs.h"
+#include "runtime/etc_files.h"
+
+namespace runtime {
+
+using base::cat;
+
+namespace {
+
+std::uint32_t random_number() {
+  std::uint32_t number = 0;
+  base::check(static_cast<int>(::getrandom(&number, sizeof number, 0)), "getrandom");
+  return number;
+}
+
+/// The program's name and four hex digits of the run: "nginx-3f9a".
+std::string made_up_name(const std::string& program, std::uint32_t run) {
+  std::string name;
+  for (const char c : program.substr(program.rfind('/') + 1).substr(0, 32)) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) name += c;
+  }
+  if (name.empty()) name = "container";
+  return cat(name, "-", netsetup::veth_name(run).substr(7));
+}
+
+/// 1 GiB or a tenth of the memory, the smaller.
+std::uint64_t default_scratch_size() {
+  struct sysinfo memory {};
+  base::check(::sysinfo(&memory), "sysinfo");
+  return std::min<std::uint64_t>(std::uint64_t{1} << 30U,
+                                 std::uint64_t{memory.totalram} * memory.mem_unit / 10);
+}
+
+/// configs/host-root.json: each key is a list of {"path": ..., "why": ...}.
+rootfs::HostRoot parse_host_root() {
+  const auto json = nlohmann::json::parse(configs::HostRoot);
+  const auto paths = [&](const char* key) {
+    std::vector<std::string> list;
+    for (const auto& entry : json.at(key)) list.push_back(entry.at("path").get<std::string>());
+    return list;
+  };
+  return {paths("visible"), paths("hidden"), paths("empty-trees")};
+}
+
+}  // namespace
+
+Config decide(const Options& options) {
+  Config config;
+  const std::uint32_t run = random_number();
+  const std::string name =
+      options.name.empty() ? made_up_name(options.command.front(), run) : options.name;
+  config.network = {configs::Ruleset, name, options.network, options.ports, run};
+
+  ChildConfig& child = config.child;
+  child.hostname = options.hostname.empty() ? name : options.hostname;
+  child.user = options.user;
+  child.environment = options.environment;
+  child.workdir = options.workdir;
+  child.command = options.command;
+  child.capabilities =
+      resolve_capabilities(default_capabilities(), options.cap_add, options.cap_drop);
+
+  rootfs::Root& root = child.root;
+  root.directory = options.rootfs;
+  root.writable = options.writable_root;
+  root.read_only = options.read_only;
+  root.scratch_bytes = options.scratch_size.value_or(default_scratch_size());
+  root.volumes = options.volumes;
+  root.tmpfs = options.tmpfs;
+  if (root.directory.empty()) root.host_root = parse_host_root();
+  rootfs::check(root);
+
+  if (options.seccomp.empty() && child.capabilities == default_capabilities()) {
+    child.seccomp = default_seccomp();
+  } else if (options.seccomp != "unconfined") {
+    std::string profile(configs::Seccomp);
+    if (!options.seccomp.empty()) {
+      const auto file = base::read_file(options.seccomp);
+      if (!file)
+        throw base::Error(cat("--seccomp: there is no file ", base::printable(options.seccomp)));
+      profile = *file;
+    }
+    config.seccomp = compile_seccomp(profile, child.capabilities);
+    child.seccomp = config.seccomp;
+  }
+
+  ResolvConf resolv_conf = read_host_resolv_conf(name, options.dns);
+  config.resolv_conf = std::move(resolv_conf.text);
+  if (!resolv_conf.note.empty()) config.notes.push_back(std::move(resolv_conf.note));
+  return config;
+}
+
+}  // namespace runtime

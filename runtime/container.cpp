@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/container.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "netsetup/explain.h"
+#include "runtime/config.h"
+#include "runtime/configs.h"
+#include "runtime/etc_files.h"
+#include "runtime/say.h"
+#include "runtime/supervise.h"
+
+namespace runtime {
+
+using base::cat;
+using base::check;
+using netsetup::ContainerNetwork;
+
+namespace {
+
+/// --timing: what took how long since the last mark.
+class Timing {
+ public:
+  explicit Timing(bool on) : on_(on) {}
+  void mark(std::string_view phase) {
+    if (!on_) return;
+    const auto now = Clock::now();
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - last_).count();
+    report_ += cat(report_.empty() ? "" : ", ", phase, " ", took);
+    last_ = now;
+  }
+  void print() const {
+    if (on_) say(cat("microseconds: ", report_));
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool on_;
+  Clock::time_point last_ = Clock::now();
+  std::string report_;
+};
+
+/// The child, cloned into namespaces of its own. In the child this does not return.
+Child clone_child(const ChildConfig& config, Channel parent_end, Channel child_end,
+                  Channel& channel) {
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+               CLONE_NEWCGROUP | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  // Init takes its signals with sigwaitinfo(2): all are blocked before there is an init.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  check(::sigprocmask(SIG_SETMASK, &all, &before), "sigprocmask");
+  const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));  // 1
+  if (pid == 0) {
+    parent_end = Channel(base::UniqueFd());  // so that the parent's death can be seen
+    ::_exit(child_main(config, std::move(child_end)));
+  }
+  const int error = errno;
+  check(::sigprocmask(SIG_SETMASK, &before, nullptr), "sigprocmask");
+  if (pid < 0)
+    throw base::Error(error, "make the container's namespaces (clone3 with CLONE_NEWNET, NEWUTS, "
+                             "NEWNS, NEWPID, NEWIPC, NEWCGROUP)");
+  channel = std::move(parent_end);
+  return {pid, base::UniqueFd(pidfd)};
+}
+
+void write_etc_files(const Config& config, const Options& options,
+                     const ContainerNetwork& network) {
+  const auto write = [&](const char* name, const std::string& text) {
+    const auto file = base::open_or_throw(name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
+                                          network.directory(), 0644);
+    check(::fchmod(file.get(), 0644), cat("make ", name, " readable"));  // whatever our umask
+    base::write_all(file.get(), text, cat("write ", name, " to /run/mini-run"));
+  };
+  write("hosts", make_hosts(config.child.hostname, network.address(), options.add_host));
+  write("hostname", config.child.hostname + "\n");
+  write("resolv.conf", config.resolv_conf);
+}
+
+void wait_until_ready(const Channel& channel) {
+  for (;;) {
+    const auto message = channel.receive();  // 3
+    if (!message) throw base::Error("the container died before its program could start");
+    if (message->kind == Message::Kind::Ready) return;
+    if (message->kind == Message::Kind::Failed)
+      throw base::Error(message->text, message->exit_status);
+    say(message->text);
+  }
+}
+
+/// HOST 0 was the kernel's to choose: the user must be told.
+void tell_chosen_ports(const Options& options, const ContainerNetwork& network) {
+  for (std::size_t i = 0; i < options.ports.size(); ++i) {
+    if (options.ports[i].host_port == 0) say(cat("published ", network.ports()[i].text()));
+  }
+  if (options.ports.size() > netsetup::Reservation::MostHeld)
+    say(cat(options.ports.size(), " ports are published; that many were checked, but are not held "
+                                  "against programs that bind them later"));
+}
+
+/// Undoes what was shared, if this was the last container, in a process that nobody waits for.
+void leave_in_background(ContainerNetwork& network) {
+  // Whoever starts the next container within this time finds the bridge still there.
+  constexpr timespec Linger = {0, 50'000'000};
+  if (::fork() > 0) return;
+  // In the child, or here where there could be none.
+  ::setsid();
+  const base::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (int standard = 0; standard < 3; ++standard) ::dup2(null.get(), standard);
+  ::nanosleep(&Linger, nullptr);
+  network.leave();
+}
+
+[[noreturn]] void end(ContainerNetwork& network, bool explain, int status) {
+  network.disconnect();
+  if (explain)
+    for (const auto& failure : network.leave()) say(failure);
+  else
+    leave_in_background(network);
+  ::_exit(status);  // no destructor: the other process does what they would
+}
+
+netsetup::Observer observer(const Options& options, const std::string& name) {
+  if (!options.explain) return {};
+  return [name](const netsetup::Step& step) {
+    const std::string lines =
+        cat("\n# ", reason(step), "\n", command(step, name), "\n");
+    base::write_all(STDERR_FILENO, lines, "write to standard error");
+  };
+}
+
+}  // namespace
+
+void run(const Options& options) {
+  Timing timing(options.timing);
+  const Config config = decide(options);
+  for (const auto& note : config.notes) say(note);
+  const SignalQueue signals;
+  timing.mark("decide");
+
+  ContainerNetwork network(config.network, observer(options, config.network.name));
+  network.join();
+  write_etc_files(config, options, network);
+  timing.mark("join");
+
+  ChildConfig child_config = config.child;
+  child_config.root.etc_files = network.directory();
+  auto [parent_end, child_end] = Channel::make();
+  Channel channel{base::UniqueFd()};
+  Child child = clone_child(child_config, std::move(parent_end), std::move(child_end), channel);
+  timing.mark("clone");
+
+  network.connect(child.pid());  // 2
+  timing.mark("connect");
+  wait_until_ready(channel);
+  timing.mark("root");
+  tell_chosen_ports(options, network);
+  if (options.explain) {
+    for (const auto& line : rootfs::describe(child_config.root))
+      base::write_all(STDERR_FILENO, line + "\n", "write to standard error");
+  }
+  channel.send(Message::Kind::Go);  // 4
+  timing.mark("go");
+  for (const auto& line : network.foreign_drops()) say(line);
+  const int status = supervise(child, channel, signals, options.stop_timeout);
+  timing.mark("run");
+  timing.print();
+  end(network, options.explain, status);
+}
+
+void print_plan(const Options& options) {
+  const Config config = decide(options);
+  const std::string& name = config.network.name;
+  const auto plan = netsetup::preview(config.network);
+  std::string out = cat("#!/bin/sh -e\n# What `mini-run` would do here now; as root.\n",
+                        netsetup::script(plan, name, configs::Ruleset));
+  out += cat("\n# The program, in the container's network; mini-run gives it a root, processes and\n"
+             "# rights of its own besides.\nip netns exec ",
+             base::shell_quote(name));
+  for (const auto& word : config.child.command) out += cat(" ", base::shell_quote(word));
+  out += "\n";
+  base::write_all(STDOUT_FILENO, out, "write the plan");
+}
+
+}  // namespace runtime

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// Theory of operation. Process 1 of a pid namespace has two duties that no ordinary program knows
+// of: it is the parent of every orphan and must reap it, and signals reach it only if it asks for
+// them. And when it ends, the kernel kills all the others. So our own init stays beside the
+// program and waits for signals, all of which are blocked:
+//   SIGCHLD   reap whoever is dead. Was it the program? Then the container is over, unless the
+//             program has put a server into the background (below).
+//   another   forward it: to the program, or, once that is in the background, to everybody.
+//
+// A server like nginx, with `daemon on`, forks, lets its first process exit with 0, and the rest
+// lives on in a session of its own: daemon(3) calls setsid(2). So if the program exits with 0 and a
+// process outside its session lives, the container lives on, until the last of those has ended.
+// daemon(3) lets the first process exit before the second calls setsid: where only processes of
+// the program's own session are left, they are given a moment to do so.
+#include "runtime/init.h"
+
+#include <dirent.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <memory>
+#include <optional>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace runtime {
+
+namespace {
+
+/// How long a fork may take from its parent's exit to its setsid(2), looked for every millisecond.
+constexpr int SetsidMilliseconds = 50;
+
+struct Others {
+  pid_t outside = 0;  // a process outside the program's session
+  bool inside = false;
+};
+
+bool is_zombie(int proc, const std::string& pid) {
+  const auto stat = base::read_file(base::cat(pid, "/stat"), proc);
+  if (!stat) return true;
+  const auto end_of_name = stat->rfind(')');  // the name may hold anything, also ") Z"
+  return end_of_name == std::string::npos || stat->substr(end_of_name, 3) == ") Z";
+}
+
+/// The processes beside init that live, seen from the session of the program.
+Others others(pid_t session) {
+  Others found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
+  if (!proc) return found;
+  while (const dirent* entry = ::readdir(proc.get())) {
+    const auto pid = base::parse_number<pid_t>(entry->d_name);
+    if (!pid || *pid == 1) continue;
+    const pid_t its_session = ::getsid(*pid);
+    if (its_session < 0 || is_zombie(::dirfd(proc.get()), entry->d_name)) continue;
+    if (its_session == session)
+      found.inside = true;
+    else if (found.outside == 0 || *pid < found.outside)
+      found.outside = *pid;
+  }
+  return found;
+}
+
+int status_of(const siginfo_t& child) {
+  return child.si_code == CLD_EXITED ? child.si_status : 128 + child.si_status;
+}
+
+/// Reaps all that are dead; the program's status if it was among them.
+std::optional<int> reap(pid_t program) {
+  std::optional<int> status;
+  siginfo_t dead{};
+  while (::waitid(P_ALL, 0, &dead, WEXITED | WNOHANG) == 0 && dead.si_pid != 0) {
+    if (dead.si_pid == program) status = status_of(dead);
+    dead = {};
+  }
+  return status;
+}
+
+/// Whether the program, which has exited with 0, left a server in the background.
+pid_t find_background(pid_t program) {
+  for (int waited = 0;; ++waited) {
+    reap(program);
+    const Others left = others(program);
+    if (left.outside != 0 || !left.inside || waited == SetsidMilliseconds) return left.outside;
+    const timespec moment = {0, 1'000'000};
+    ::nanosleep(&moment, nullptr);
+  }
+}
+
+}  // namespace
+
+int run_init(pid_t program, const std::string& name, const Channel& channel) {
+  sigset_t all;
+  ::sigfillset(&all);
+  bool in_background = false;
+  for (;;) {
+    siginfo_t signal{};
+    if (::sigwaitinfo(&all, &signal) < 0) continue;  // EINTR, after a stop
+    if (signal.si_signo != SIGCHLD) {
+      ::kill(in_background ? -1 : program, signal.si_signo);
+      continue;
+    }
+    const auto status = reap(program);
+    if (status && *status != 0) return *status;
+    if (status) {
+      const pid_t server = find_background(program);
+      if (server == 0) return 0;
+      in_background = true;
+      channel.send(Message::Kind::Note,
+                   base::cat(name, " went to the background (process ", server,
+                             " inside); the container stays up until it ends"));
+    } else if (in_background && others(program).outside == 0) {
+      return 0;
+    }
+  }
+}
+
+}  // namespace runtime

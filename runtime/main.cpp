@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// mini-run: one command, one container with a network.
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/error.h"
+#include "runtime/container.h"
+#include "runtime/options.h"
+#include "runtime/say.h"
+
+namespace {
+
+/// What our caller may have left in a state that would surprise us.
+void tidy_up() {
+  // Standard descriptors are open, or the first file we open would become one of them.
+  while (::open("/dev/null", O_RDWR) <= STDERR_FILENO) {  // NOLINT: not close-on-exec on purpose
+  }
+  ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
+  // Writing to a closed pipe, or beyond a file size limit, is an error and not our death.
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
+  // Nobody in a container can trace us or open our memory and binary, also not before our init
+  // has dropped its rights: the clone inherits this.
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tidy_up();
+  try {
+    const auto options = runtime::parse_options(argc, argv);
+    if (!options.dry_run) runtime::run(options);
+    runtime::print_plan(options);
+    return 0;
+  } catch (const base::Error& error) {
+    runtime::say(error.what());
+    return error.exit_status();
+  } catch (const std::exception& error) {
+    runtime::say(error.what());
+    return base::ExitFailure;
+  }
+}

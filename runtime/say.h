@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// Lines for the user, on standard error.
+#pragma once
+
+#include <string_view>
+
+namespace runtime {
+
+/// "mini-run: TEXT" and a newline, in one write. A standard error that is closed is no error.
+void say(std::string_view text) noexcept;
+
+}  // namespace runtime
