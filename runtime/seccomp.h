@@ -5,7 +5,6 @@
 #include <linux/filter.h>
 
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,15 +14,19 @@ namespace runtime {
 
 using BpfProgram = std::vector<sock_filter>;
 
-/// Compiles PROFILE (JSON text, docker's and OCI's format: defaultAction, archMap, syscalls with args,
-/// includes, excludes) for a container with CAPABILITIES, by libseccomp. Throws Error naming the key.
+/// Compiles PROFILE (JSON text, docker's or OCI's form: defaultAction, archMap, syscalls with args,
+/// includes, excludes) for a container with CAPABILITIES. Of the rules that match a call the
+/// strictest counts; calls newer than the profile get ENOSYS. Throws Error naming the key that is
+/// wrong.
 BpfProgram compile_seccomp(std::string_view profile, CapabilitySet capabilities);
 
-/// The filter of configs/seccomp.json for the default capabilities, compiled when mini-run was built.
+/// The filter of configs/seccomp.json for the default capabilities, compiled when mini-run was
+/// built.
 std::span<const sock_filter> default_seccomp();
 
-/// Loads PROGRAM into this thread; on return every call is filtered. Needs: no_new_privs set.
-/// Must not: be called in init; nothing but execve should follow.
+/// Loads PROGRAM into this thread; on return every call is filtered. Needs: no_new_privs set (or
+/// CAP_SYS_ADMIN). Must not: be called in init; nothing but execve should follow.
+/// Source: seccomp(2).
 void load_seccomp(std::span<const sock_filter> program);
 
 }  // namespace runtime

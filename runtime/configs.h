@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// The files of configs/ as they were when the program was built: it needs none of them installed.
+#pragma once
+
+#include <string_view>
+
+namespace configs {
+
+extern const std::string_view Ruleset;       // configs/ruleset.nft
+extern const std::string_view Seccomp;       // configs/seccomp.json
+extern const std::string_view Capabilities;  // configs/capabilities.json
+extern const std::string_view HostRoot;      // configs/host-root.json
+
+}  // namespace configs
