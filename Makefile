@@ -70,7 +70,7 @@ lint:
 	@tests/lint.sh $(BUILD) $(JOBS)
 
 format:
-	clang-format -i $$(git ls-files '*.h' '*.cpp' '*.c')
+	find runtime netsetup rootfs tests -name '*.[ch]' -o -name '*.cpp' | xargs clang-format -i
 
 clean:
 	rm -rf $(BUILD) $(ASAN)

@@ -62,6 +62,7 @@ test_() {
 lint() {
   need clang-format clang-tools-extra command_there clang-format
   need clang-tidy clang-tools-extra command_there clang-tidy
+  need shellcheck ShellCheck command_there shellcheck
 }
 bench() {
   need python3 python3 test -x /usr/bin/python3
