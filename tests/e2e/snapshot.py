@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""The state of a World as one flat dict {line: value}: what "nothing changed" and "nothing left" mean.
+
+Left out is only what changes by itself: counters, timers, and the clock in everything.
+"""
+
+import collections
+import json
+import os
+import re
+import stat
+import time
+
+CgroupMount = collections.namedtuple("CgroupMount", "path fstype controllers")
+
+VOLATILE_LINK_KEYS = re.compile(r"_timer$|^(operstate|stats|stats64|gso_ipv4_max_size|tso_.*)$")
+VOLATILE_SYSCTLS = re.compile(r"nf_conntrack_count$|/stable_secret$|tcp_fastopen_key$|/flush$|rt_cache")
+# What loading a kernel module adds, the contract excepts.
+MODULE_SYSCTLS = re.compile(r"^sysctl net/(netfilter|bridge|nf_conntrack)")
+
+
+def cgroup_mounts():
+    """The cgroup hierarchies mounted in this namespace, as /proc/self/cgroup names their controllers."""
+    found = []
+    for line in open("/proc/self/mountinfo"):
+        fields = line.split()
+        fstype, _, options = fields[fields.index("-") + 1:][:3]
+        if fstype == "cgroup2":
+            found.append(CgroupMount(fields[4], fstype, ""))
+        elif fstype == "cgroup":
+            controllers = [o for o in options.split(",") if o not in ("rw", "ro", "xattr")]
+            found.append(CgroupMount(fields[4], fstype, ",".join(controllers)))
+    return found
+
+
+def remove_cgroup(directory):
+    """Removes DIRECTORY and what is below; the dying processes in it get a moment."""
+    deadline = time.monotonic() + 5
+    for path, _, _ in os.walk(directory, topdown=False):
+        while True:
+            try:
+                os.rmdir(path)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+
+
+def ip_json(world, *arguments, where="host"):
+    text = world.run(["ip", "-j", "-d", *arguments], where).stdout
+    return json.loads(text) if text.strip() else []
+
+
+def clean_link(link):
+    """LINK of `ip -j -d link` without what changes by itself, at any depth."""
+    if isinstance(link, dict):
+        return {k: clean_link(v) for k, v in link.items() if not VOLATILE_LINK_KEYS.search(k)}
+    if isinstance(link, list):
+        return [clean_link(item) for item in link]
+    return link
+
+
+def clean_rules(value):
+    """VALUE of `nft -j list ruleset` without handles and counts."""
+    if isinstance(value, dict):
+        if set(value) == {"counter"} and isinstance(value["counter"], dict) and "packets" in value["counter"]:
+            return {"counter": None}
+        return {k: clean_rules(v) for k, v in value.items() if k not in ("handle", "metainfo")}
+    if isinstance(value, list):
+        return [clean_rules(item) for item in value]
+    return value
+
+
+def rules(world):
+    text = world.run(["nft", "-j", "list", "ruleset"]).stdout
+    return [clean_rules(entry) for entry in json.loads(text)["nftables"] if "metainfo" not in entry]
+
+
+def addresses(world, where="host"):
+    keys = ("family", "local", "prefixlen", "broadcast", "scope", "label")
+    return {f"address {link['ifname']} {info['local']}": {k: info.get(k) for k in keys}
+            for link in ip_json(world, "addr", where=where) for info in link["addr_info"]}
+
+
+def routes(world, where="host"):
+    found = {}
+    for family in "-4", "-6":
+        for route in ip_json(world, family, "route", "show", "table", "all", where=where):
+            route.pop("expires", None)
+            # linkdown and dead follow the carrier, which lags behind
+            route["flags"] = [f for f in route.get("flags", []) if f not in ("linkdown", "dead")]
+            name = (f"route {route['dst']} dev {route.get('dev', '-')} table {route.get('table', 'main')} "
+                    f"type {route.get('type', 'unicast')} metric {route.get('metric', 0)}")
+            found[name] = route
+    return found
+
+
+def sysctls():
+    """Everything below /proc/sys/net that this process's network namespace has."""
+    found = {}
+    for directory, _, names in os.walk("/proc/sys/net"):
+        for name in names:
+            path = os.path.join(directory, name)
+            key = path.removeprefix("/proc/sys/")
+            if VOLATILE_SYSCTLS.search(key):
+                continue
+            try:
+                with open(path) as file:
+                    found[f"sysctl {key}"] = file.read().strip()
+            except OSError:
+                pass  # write-only, or without a value yet
+    return found
+
+
+def tree(top):
+    """Every file below TOP: kind, mode and owner."""
+    found = {}
+    for directory, directories, names in os.walk(top):
+        for name in directories + names:
+            path = os.path.join(directory, name)
+            info = os.lstat(path)
+            found[f"file {path}"] = f"{stat.filemode(info.st_mode)} {info.st_uid}:{info.st_gid}"
+    return found
+
+
+def processes():
+    """Processes of this mount namespace's /proc, by command line (and number, where one runs twice)."""
+    found = collections.Counter()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if int(pid) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{pid}/cmdline") as file:
+                command = file.read().replace("\0", " ").strip()
+            with open(f"/proc/{pid}/stat") as file:
+                text = file.read()
+        except OSError:
+            continue
+        kind = text[text.rindex(")") + 2]
+        found["zombie " + text[text.index("("):text.rindex(")") + 1] if kind == "Z" else command] += 1
+    return {f"process {command}": count for command, count in found.items()}
+
+
+def _inside():
+    found = sysctls() | tree("/run") | processes()
+    with open("/proc/self/mountinfo") as file:
+        for line in file:
+            fields = line.split()
+            kind = fields[fields.index("-") + 1]
+            found[f"mount {fields[4]} {kind}"] = found.get(f"mount {fields[4]} {kind}", 0) + 1
+    for mounted in cgroup_mounts():
+        for directory, _, _ in os.walk(mounted.path):
+            found[f"cgroup {directory}"] = ""
+    return found
+
+
+def translated_flows(world):
+    """Connections that conntrack remembers as translated: those of published ports and of containers."""
+    result = world.run(["conntrack", "-L"], check=False)
+    found = {}
+    for line in result.stdout.splitlines():
+        ends = re.findall(r"src=(\S+) dst=(\S+)(?: sport=(\S+) dport=(\S+))?", line)
+        if len(ends) == 2 and ends[0] != tuple(ends[1][i] for i in (1, 0, 3, 2)):
+            found["flow " + " ".join(re.findall(r"^\w+|(?:src|dst|sport|dport)=\S+", line))] = ""
+    return found
+
+
+def listeners(world):
+    text = world.run(["ss", "-tulnH"]).stdout
+    return {"socket " + " ".join([line.split()[0], line.split()[4]]): "" for line in text.splitlines()}
+
+
+def take(world):
+    found = {f"link {link['ifname']}": clean_link(link) for link in ip_json(world, "link")}
+    found |= addresses(world) | routes(world)
+    for family in "-4", "-6":
+        for rule in ip_json(world, family, "rule"):
+            found[f"ip rule {family} {json.dumps(rule, sort_keys=True)}"] = ""
+    for entry in rules(world):
+        found["nft " + json.dumps(entry, sort_keys=True)] = ""
+    return found | world.call(_inside) | translated_flows(world) | listeners(world)
+
+
+def difference(before, after):
+    """What a reader needs to see what changed; empty where nothing did."""
+    lines = [f"- {key}: {before[key]}" for key in before if key not in after]
+    lines += [f"+ {key}: {after[key]}" for key in after
+              if key not in before and not MODULE_SYSCTLS.match(key)]
+    lines += [f"! {key}: {before[key]}  =>  {after[key]}" for key in before
+              if key in after and before[key] != after[key]]
+    return "\n".join(lines)
