@@ -17,7 +17,7 @@ namespace netsetup::rtnl {
 struct Link {
   unsigned index = 0;
   std::string name;
-  std::string kind;   // "bridge", "veth", "" for a device without one
+  std::string kind;  // "bridge", "veth", "" for a device without one
   Mac mac;
   unsigned master = 0;  // index of the bridge it is a port of, 0: none
   bool up = false;
