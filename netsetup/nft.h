@@ -5,7 +5,7 @@
 // the text one reads, by libnftables in this process. All that varies are elements: a published
 // port is one element of a map, added and deleted here with a netlink batch of a few hundred
 // bytes, some 10 microseconds whatever else is on the host. Source: linux/netfilter/nf_tables.h;
-// `nft --debug=netlink -c` prints the same bytes.
+// `nft --debug=mnl` prints the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -19,48 +19,68 @@
 
 namespace netsetup::nft {
 
-inline constexpr std::string_view TableName = "mini_run";  // family inet
+inline constexpr std::string_view TableName = "mini_run";     // family inet
+inline constexpr std::string_view TableComment = "mini-run";  // marks the table as ours
 
-/// One field of a key or of a datum; concatenations pad each field to four bytes.
-using Bytes = std::vector<std::uint8_t>;
+/// One field of a key or of a datum.
+using Bytes = netlink::Bytes;
 Bytes field(Ipv4 address);
 Bytes field(Protocol protocol);
 Bytes field(std::uint16_t port);
 Bytes interface_field(std::string_view name);  // 16 bytes, zero padded
 
+/// FIELDS as the kernel holds them: one as it is, several each padded to four bytes.
+Bytes concatenate(const std::vector<Bytes>& fields);
+
 /// An element of one of our sets or maps.
 struct Element {
   std::string set;
-  std::vector<Bytes> key;                 // one field, or several of a concatenation
-  std::vector<Bytes> key_end;             // inclusive end, in sets with `flags interval`
-  std::vector<Bytes> data;                // the datum, in maps
-  std::string comment;                    // at most 128 bytes; shown by `nft list`
+  std::vector<Bytes> key;      // one field, or several of a concatenation
+  std::vector<Bytes> key_end;  // inclusive end, in sets with `flags interval`
+  std::vector<Bytes> data;     // the datum, in maps
+  std::string comment;         // at most 128 bytes; shown by `nft list`
 };
 
 enum class Exclusive : bool { No, Yes };
 
+/// One nfnetlink socket. Closing it after something was deleted waits for the kernel's clean-up
+/// (8-16 ms, an RCU grace period): leave that to a process that nobody waits for.
 class Socket {
  public:
+  /// In the caller's network namespace. Throws Error, also where the kernel has no nfnetlink.
   Socket();
 
   /// All of ELEMENTS in one transaction. Exclusive::Yes: EEXIST where one is there (NLM_F_EXCL),
-  /// also with the same datum; then nothing was added.
+  /// also with the same datum; then nothing was added. ENOENT: the table or set is not there.
   void add(const std::vector<Element>& elements, Exclusive exclusive);
-  /// All of ELEMENTS in one transaction; one that has gone already is left out (ENOENT is no error).
+  /// All of ELEMENTS in one transaction; one that has gone already is left out (ENOENT is no
+  /// error). The kernel looks at the key only: that an element is ours is the caller's knowledge.
   void remove(const std::vector<Element>& elements);
   /// The datum of ELEMENT's key in its map (fields joined, padded), nothing where there is none.
   std::optional<Bytes> find(const Element& element);
+  /// The comment of the element with ELEMENT's key, nothing where there is no such element.
+  std::optional<std::string> find_comment(const Element& element);
 
-  struct Table { std::string comment; };
+  struct Table {
+    std::string comment;
+  };
   std::optional<Table> find_table();  // table inet mini_run
   void delete_table();                // no error where there is none
 
   /// A base chain of hook `forward` of any family that IPv4 traverses (ip, inet), whose policy is
   /// drop, of a table other than ours.
-  struct DroppingChain { std::string family, table, chain; bool names_interface; bool docker_user; bool ufw; };
+  struct DroppingChain {
+    std::string family, table, chain;
+    bool names_interface = false;  // some rule of its table compares a name with INTERFACE
+    bool docker_user = false;      // its table has a chain DOCKER-USER
+    bool ufw = false;              // its table has a chain ufw-...
+  };
   std::vector<DroppingChain> dropping_forward_chains(const std::string& interface);
 
-  [[nodiscard]] int fd() const;
+  [[nodiscard]] int fd() const { return socket_.fd(); }
+
+ private:
+  netlink::Socket socket_;
 };
 
 /// Runs nft(8) commands or a rule file, all as one transaction, through libnftables.so.1, which is

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+// Elements and tables of nf_tables in raw netlink: see nft.h.
+//
+// A change is a batch: BATCH_BEGIN, the messages, BATCH_END; the kernel does all or nothing. Each
+// element has a message of its own, so that no attribute outgrows its 16-bit length and every
+// error is about one element.
+#include "netsetup/nft.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace netsetup::nft {
+
+using netlink::Answer;
+using netlink::Attributes;
+using netlink::Message;
+using netlink::Nest;
+
+namespace {
+
+// Types of the tag-length-value strings that nft(8) keeps in "user data", which the kernel only
+// stores: NFTNL_UDATA_TABLE_COMMENT and NFTNL_UDATA_SET_ELEM_COMMENT of libnftnl/udata.h.
+constexpr std::uint8_t CommentTag = 0;
+constexpr std::size_t LongestComment = 128;
+
+constexpr std::uint16_t message_type(int type) {
+  return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
+}
+
+Message table_message(int type, std::uint16_t flags, std::uint8_t family = NFPROTO_INET) {
+  Message message(message_type(type), flags);
+  message.extra_header<nfgenmsg>().nfgen_family = family;
+  return message;
+}
+
+Message batch_mark(int type) {
+  Message message(static_cast<std::uint16_t>(type), 0);
+  auto& header = message.extra_header<nfgenmsg>();
+  header.nfgen_family = AF_UNSPEC;
+  header.res_id = htons(NFNL_SUBSYS_NFTABLES);
+  return message;
+}
+
+std::string comment_of(const nlattr* user_data) {
+  const auto bytes = netlink::value(user_data);
+  for (std::size_t at = 0; at + 2 <= bytes.size(); at += 2U + bytes[at + 1]) {
+    const auto text = bytes.subspan(at + 2);
+    if (bytes[at] != CommentTag || bytes[at + 1] == 0 || bytes[at + 1] > text.size()) continue;
+    return {reinterpret_cast<const char*>(text.data()), bytes[at + 1] - std::size_t{1}};
+  }
+  return {};
+}
+
+void put_value(Message& message, std::uint16_t type, const Bytes& bytes) {
+  const Nest nest(message, type);
+  message.put_bytes(NFTA_DATA_VALUE, bytes);
+}
+
+/// The least value above BYTES, taken as one big-endian number; nothing above all ones.
+std::optional<Bytes> successor(Bytes bytes) {
+  for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte)
+    if (++*byte != 0) return bytes;
+  return std::nullopt;
+}
+
+enum class Part : bool { Start, End };
+
+/// A set of single fields with intervals is a tree in the kernel, in which an interval is two
+/// elements: its first value, and the first value beyond it, flagged as an end.
+bool has_end_element(const Element& element) {
+  return element.key.size() == 1 && !element.key_end.empty() &&
+         successor(element.key_end.front()).has_value();
+}
+
+void put_element(Message& message, const Element& element, Part part) {
+  message.put_string(NFTA_SET_ELEM_LIST_TABLE, TableName);
+  message.put_string(NFTA_SET_ELEM_LIST_SET, element.set);
+  const Nest list(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+  const Nest one(message, NFTA_LIST_ELEM);
+  if (part == Part::End) {
+    put_value(message, NFTA_SET_ELEM_KEY, successor(element.key_end.front()).value());
+    message.put_be32(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+    return;
+  }
+  put_value(message, NFTA_SET_ELEM_KEY, concatenate(element.key));
+  if (element.key_end.size() > 1)
+    put_value(message, NFTA_SET_ELEM_KEY_END, concatenate(element.key_end));
+  if (!element.data.empty()) put_value(message, NFTA_SET_ELEM_DATA, concatenate(element.data));
+  if (!element.comment.empty()) {
+    const std::string text = element.comment.substr(0, LongestComment);
+    Bytes user_data = {CommentTag, static_cast<std::uint8_t>(text.size() + 1)};
+    user_data.insert(user_data.end(), text.begin(), text.end());
+    user_data.push_back(0);
+    message.put_bytes(NFTA_SET_ELEM_USERDATA, user_data);
+  }
+}
+
+/// A batch of one message of TYPE for each element. The last one asks for an acknowledgement.
+std::vector<Message> element_batch(std::span<const Element> elements, int type,
+                                   std::uint16_t flags) {
+  std::vector<Message> batch;
+  batch.reserve(elements.size() + 2);
+  batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));
+  for (const Element& element : elements) {
+    for (const Part part : {Part::Start, Part::End}) {
+      if (part == Part::End && !has_end_element(element)) continue;
+      batch.push_back(table_message(type, flags));
+      put_element(batch.back(), element, part);
+    }
+  }
+  batch.back().header()->nlmsg_flags |= NLM_F_ACK;
+  batch.push_back(batch_mark(NFNL_MSG_BATCH_END));
+  return batch;
+}
+
+/// The first attribute list of an answered element.
+struct Found {
+  Bytes data;
+  std::string comment;
+};
+
+std::optional<Found> find_element(netlink::Socket& socket, const Element& element) {
+  Message message = table_message(NFT_MSG_GETSETELEM, 0);
+  put_element(message, {element.set, element.key, {}, {}, {}}, Part::Start);
+  std::optional<Found> found;
+  const Answer answer = socket.ask(message, [&](const nlmsghdr* reply) {
+    if (reply->nlmsg_type != message_type(NFT_MSG_NEWSETELEM)) return;
+    const auto* list = Attributes(reply, sizeof(nfgenmsg)).find(NFTA_SET_ELEM_LIST_ELEMENTS);
+    if (list == nullptr) return;
+    for (const nlattr* one : Attributes(list)) {
+      found.emplace();
+      for (const nlattr* attribute : Attributes(one)) {
+        const auto type = mnl_attr_get_type(attribute);
+        if (type == NFTA_SET_ELEM_USERDATA) found->comment = comment_of(attribute);
+        if (type != NFTA_SET_ELEM_DATA) continue;
+        if (const nlattr* datum = Attributes(attribute).find(NFTA_DATA_VALUE)) {
+          const auto bytes = netlink::value(datum);
+          found->data.assign(bytes.begin(), bytes.end());
+        }
+      }
+    }
+  });
+  if (answer.error == ENOENT) return std::nullopt;
+  answer.throw_error();
+  return found;
+}
+
+}  // namespace
+
+Bytes field(Ipv4 address) {
+  return {static_cast<std::uint8_t>(address.value >> 24U),
+          static_cast<std::uint8_t>(address.value >> 16U),
+          static_cast<std::uint8_t>(address.value >> 8U), static_cast<std::uint8_t>(address.value)};
+}
+
+Bytes field(Protocol protocol) { return {static_cast<std::uint8_t>(protocol)}; }
+
+Bytes field(std::uint16_t port) {
+  return {static_cast<std::uint8_t>(port >> 8U), static_cast<std::uint8_t>(port)};
+}
+
+Bytes interface_field(std::string_view name) {
+  constexpr std::size_t Size = 16;  // IFNAMSIZ
+  if (name.size() >= Size) throw base::Error(base::cat("interface name too long: ", name));
+  Bytes bytes(name.begin(), name.end());
+  bytes.resize(Size);
+  return bytes;
+}
+
+Bytes concatenate(const std::vector<Bytes>& fields) {
+  if (fields.size() == 1) return fields.front();
+  constexpr std::size_t Register = 4;  // NFT_REG32_SIZE
+  Bytes joined;
+  for (const Bytes& one : fields) {
+    joined.insert(joined.end(), one.begin(), one.end());
+    joined.resize((joined.size() + Register - 1) / Register * Register);
+  }
+  return joined;
+}
+
+Socket::Socket() : socket_(NETLINK_NETFILTER) {}
+
+void Socket::add(const std::vector<Element>& elements, Exclusive exclusive) {
+  if (elements.empty()) return;
+  const std::uint16_t flags =
+      exclusive == Exclusive::Yes ? NLM_F_CREATE | NLM_F_EXCL : NLM_F_CREATE;
+  auto batch = element_batch(elements, NFT_MSG_NEWSETELEM, flags);
+  for (const Answer& error : socket_.batch(batch)) error.throw_error();
+}
+
+void Socket::remove(const std::vector<Element>& elements) {
+  if (elements.empty()) return;
+  auto batch = element_batch(elements, NFT_MSG_DELSETELEM, 0);
+  const auto errors = socket_.batch(batch);
+  for (const Answer& error : errors)
+    if (error.error != ENOENT) error.throw_error();
+  if (errors.empty() || elements.size() == 1) return;
+  // One that had gone took the whole transaction with it: now each by itself.
+  for (const Element& element : elements) remove({element});
+}
+
+std::optional<Bytes> Socket::find(const Element& element) {
+  auto found = find_element(socket_, element);
+  if (!found) return std::nullopt;
+  return std::move(found->data);
+}
+
+std::optional<std::string> Socket::find_comment(const Element& element) {
+  auto found = find_element(socket_, element);
+  if (!found) return std::nullopt;
+  return std::move(found->comment);
+}
+
+std::optional<Socket::Table> Socket::find_table() {
+  Message message = table_message(NFT_MSG_GETTABLE, 0);
+  message.put_string(NFTA_TABLE_NAME, TableName);
+  std::optional<Table> table;
+  const Answer answer = socket_.ask(message, [&](const nlmsghdr* reply) {
+    table.emplace();
+    if (const auto* user_data = Attributes(reply, sizeof(nfgenmsg)).find(NFTA_TABLE_USERDATA))
+      table->comment = comment_of(user_data);
+  });
+  if (answer.error == ENOENT) return std::nullopt;
+  if (answer.error == EINVAL || answer.error == EOPNOTSUPP)  // nfnetlink knows no such subsystem
+    throw base::Error(answer.error, "this kernel has no nf_tables (CONFIG_NF_TABLES)");
+  answer.throw_error();
+  return table;
+}
+
+void Socket::delete_table() {
+  std::vector<Message> batch;
+  batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));
+  batch.push_back(table_message(NFT_MSG_DELTABLE, NLM_F_ACK));
+  batch.back().put_string(NFTA_TABLE_NAME, TableName);
+  batch.push_back(batch_mark(NFNL_MSG_BATCH_END));
+  for (const Answer& error : socket_.batch(batch))
+    if (error.error != ENOENT) error.throw_error();
+}
+
+}  // namespace netsetup::nft

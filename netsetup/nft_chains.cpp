@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// Who else has a say: chains of other programs that would drop what we forward.
+//
+// On one hook every base chain runs, and an `accept` in one of them ends only that chain: a policy
+// of drop in Docker's, ufw's or the user's own chain is the last word. We never change those; we
+// find them, so that a message can name the chain and the command that mends it.
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "netsetup/nft.h"
+
+namespace netsetup::nft {
+
+using netlink::Attributes;
+using netlink::Message;
+
+namespace {
+
+struct Chain {
+  std::uint8_t family = 0;
+  std::string table, name;
+  bool drops_forwarded = false;
+};
+
+Message listing(int type, std::uint8_t family) {
+  Message message(static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type), 0);
+  message.extra_header<nfgenmsg>().nfgen_family = family;
+  return message;
+}
+
+std::optional<Chain> parse_chain(const nlmsghdr* header) {
+  Chain chain;
+  chain.family = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(header))->nfgen_family;
+  if (chain.family != NFPROTO_IPV4 && chain.family != NFPROTO_INET) return std::nullopt;
+  bool hooks_forward = false;
+  bool drops = false;
+  for (const nlattr* attribute : Attributes(header, sizeof(nfgenmsg))) {
+    switch (mnl_attr_get_type(attribute)) {
+      case NFTA_CHAIN_TABLE:
+        chain.table = netlink::value_string(attribute);
+        break;
+      case NFTA_CHAIN_NAME:
+        chain.name = netlink::value_string(attribute);
+        break;
+      case NFTA_CHAIN_POLICY:
+        drops = netlink::value_be32(attribute) == NF_DROP;
+        break;
+      case NFTA_CHAIN_HOOK:
+        if (const nlattr* hook = Attributes(attribute).find(NFTA_HOOK_HOOKNUM))
+          hooks_forward = netlink::value_be32(hook) == NF_INET_FORWARD;
+        break;
+      default:
+        break;
+    }
+  }
+  chain.drops_forwarded = hooks_forward && drops;
+  return chain;
+}
+
+/// Whether EXPRESSION is a comparison with NAME. iptables-nft writes the name with its NUL, nft
+/// fills up to 16 bytes; a prefix ("mini*") has no NUL and is not taken for the name.
+bool compares_with(const nlattr* expression, const std::string& name) {
+  const Attributes attributes(expression);
+  const nlattr* kind = attributes.find(NFTA_EXPR_NAME);
+  const nlattr* data = attributes.find(NFTA_EXPR_DATA);
+  if (kind == nullptr || data == nullptr || netlink::value_string(kind) != "cmp") return false;
+  const nlattr* operand = Attributes(data).find(NFTA_CMP_DATA);
+  if (operand == nullptr) return false;
+  const nlattr* value = Attributes(operand).find(NFTA_DATA_VALUE);
+  return value != nullptr && netlink::value(value).size() > name.size() &&
+         netlink::value_string(value) == name;
+}
+
+/// The table of a rule that compares something with NAME.
+std::optional<std::string> table_of_rule(const nlmsghdr* header, const std::string& name) {
+  const Attributes attributes(header, sizeof(nfgenmsg));
+  const nlattr* table = attributes.find(NFTA_RULE_TABLE);
+  const nlattr* expressions = attributes.find(NFTA_RULE_EXPRESSIONS);
+  if (table == nullptr || expressions == nullptr) return std::nullopt;
+  for (const nlattr* expression : Attributes(expressions))
+    if (compares_with(expression, name)) return netlink::value_string(table);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Socket::DroppingChain> Socket::dropping_forward_chains(const std::string& interface) {
+  Message chain_listing = listing(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC);
+  const auto chains = socket_.dump<Chain>(chain_listing, parse_chain);
+  std::vector<DroppingChain> dropping;
+  for (const Chain& chain : chains) {
+    if (!chain.drops_forwarded || (chain.family == NFPROTO_INET && chain.table == TableName))
+      continue;
+    DroppingChain found{chain.family == NFPROTO_INET ? "inet" : "ip", chain.table, chain.name};
+    for (const Chain& other : chains) {
+      if (other.family != chain.family || other.table != chain.table) continue;
+      if (other.name == "DOCKER-USER") found.docker_user = true;
+      if (other.name.starts_with("ufw-")) found.ufw = true;
+    }
+    Message rule_listing = listing(NFT_MSG_GETRULE, chain.family);
+    const auto tables = socket_.dump<std::string>(
+        rule_listing, [&](const nlmsghdr* header) { return table_of_rule(header, interface); });
+    found.names_interface = std::ranges::find(tables, chain.table) != tables.end();
+    dropping.push_back(std::move(found));
+  }
+  return dropping;
+}
+
+}  // namespace netsetup::nft

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// Rules as text: libnftables, loaded when it is needed.
+#include <dlfcn.h>
+#include <nftables/libnftables.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/unique_fd.h"
+#include "netsetup/nft.h"
+
+namespace netsetup::nft {
+
+namespace {
+
+/// The few functions of libnftables(3) that we use. Never unloaded: the process is short-lived.
+struct Library {
+  decltype(&::nft_ctx_new) context_new;
+  decltype(&::nft_ctx_free) context_free;
+  decltype(&::nft_ctx_buffer_output) buffer_output;
+  decltype(&::nft_ctx_buffer_error) buffer_error;
+  decltype(&::nft_ctx_get_error_buffer) error_buffer;
+  decltype(&::nft_run_cmd_from_buffer) run;
+
+  static Library load() {
+    void* handle = ::dlopen("libnftables.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) {
+      const char* reason = ::dlerror();
+      throw base::Error(base::cat("cannot load libnftables.so.1 (Debian package libnftables1): ",
+                                  reason != nullptr ? reason : "no reason given"));
+    }
+    Library library{};
+    find(handle, "nft_ctx_new", library.context_new);
+    find(handle, "nft_ctx_free", library.context_free);
+    find(handle, "nft_ctx_buffer_output", library.buffer_output);
+    find(handle, "nft_ctx_buffer_error", library.buffer_error);
+    find(handle, "nft_ctx_get_error_buffer", library.error_buffer);
+    find(handle, "nft_run_cmd_from_buffer", library.run);
+    return library;
+  }
+
+ private:
+  template <class Function>
+  static void find(void* handle, const char* name, Function& function) {
+    function = reinterpret_cast<Function>(::dlsym(handle, name));
+    if (function == nullptr)
+      throw base::Error(base::cat("libnftables.so.1 has no function ", name));
+  }
+};
+
+/// nft's report without the source lines and markers below it: its first line says it all.
+std::string first_line(const char* report) {
+  std::string_view text = report != nullptr ? report : "";
+  while (text.starts_with('\n')) text.remove_prefix(1);
+  text = text.substr(0, text.find('\n'));
+  return text.empty() ? std::string("no reason given") : base::printable(text);
+}
+
+}  // namespace
+
+void run_text(const std::string& text) {
+  // libnftables waits with select(2): a descriptor beyond FD_SETSIZE would be written past the end
+  // of an array. Which one it will get, a descriptor of our own tells.
+  const base::UniqueFd next(::dup(STDERR_FILENO));
+  if (next.get() >= FD_SETSIZE)
+    throw base::Error("nft: more than 1023 open descriptors, which libnftables cannot work with");
+  const Library nft = Library::load();
+  const std::unique_ptr<nft_ctx, decltype(nft.context_free)> context(
+      nft.context_new(NFT_CTX_DEFAULT), nft.context_free);
+  if (!context) throw base::Error(ENOMEM, "nft_ctx_new");
+  if (nft.buffer_output(context.get()) != 0 || nft.buffer_error(context.get()) != 0)
+    throw base::Error(ENOMEM, "nft_ctx_buffer_error");
+  if (nft.run(context.get(), text.c_str()) != 0)
+    throw base::Error(base::cat("nft: ", first_line(nft.error_buffer(context.get()))));
+}
+
+}  // namespace netsetup::nft

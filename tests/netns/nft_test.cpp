@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// Elements read back with nft(8), and compared with those that nft(8) itself writes.
+#include "netsetup/nft.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "base/file.h"
+#include "fresh.h"
+
+using namespace netsetup;
+using fresh::sh;
+
+namespace {
+
+std::string ruleset() {
+  const auto here = std::filesystem::path(__FILE__).parent_path();
+  return base::read_file(here / "../../configs/ruleset.nft").value();
+}
+
+nft::Element port(std::uint16_t number, std::string comment = "") {
+  return {"pub4_any",
+          {nft::field(Protocol::Tcp), nft::field(number)},
+          {},
+          {nft::field(Ipv4{0x0ad20002}), nft::field(std::uint16_t{80})},
+          std::move(comment)};
+}
+
+std::vector<nft::Element> network() {
+  const auto bridge = nft::interface_field("mini0");
+  const auto first = nft::field(Ipv4{0x0ad20000});
+  const auto last = nft::field(Ipv4{0x0ad203ff});
+  return {{"bridges", {bridge}, {}, {}, {}},
+          {"same_net", {bridge, bridge}, {}, {}, {}},
+          {"subnet4", {first}, {last}, {}, {}},
+          {"own4", {bridge, first}, {bridge, last}, {}, {}}};
+}
+
+int error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const base::Error& error) {
+    return error.code().value();
+  }
+  return 0;
+}
+
+constexpr auto List = "nft -n list table inet mini_run";
+
+}  // namespace
+
+TEST_CASE("the rule set loads as text, is found by its comment and never replaces a table") {
+  const fresh::Host host;
+  nft::Socket socket;
+  CHECK_FALSE(socket.find_table());
+  socket.delete_table();
+  nft::run_text(ruleset());
+  REQUIRE(socket.find_table());
+  CHECK(socket.find_table()->comment == nft::TableComment);
+  CHECK_THROWS_WITH(nft::run_text(ruleset()), doctest::Contains("File exists"));
+  socket.delete_table();
+  CHECK(sh("nft list ruleset").empty());
+
+  sh("nft add table inet mini_run");
+  CHECK(socket.find_table()->comment.empty());
+}
+
+TEST_CASE("text that nft refuses: its first line, nothing printed, nothing done") {
+  const fresh::Host host;
+  CHECK_THROWS_WITH(nft::run_text("add table inet x\nadd chain inet y z"),
+                    doctest::Contains("No such file or directory"));
+  CHECK_THROWS_WITH(nft::run_text("bogus"), doctest::Contains("syntax error"));
+  CHECK(sh("nft list ruleset").empty());
+}
+
+TEST_CASE("elements of every kind of set are those that nft itself writes") {
+  const fresh::Host host;
+  nft::Socket socket;
+  nft::run_text(ruleset());
+  const std::string empty = sh(List);
+  auto elements = network();
+  elements.push_back(port(8080, "web"));
+  elements.push_back(
+      {"pub4_addr",
+       {nft::field(Ipv4{0x7f000001}), nft::field(Protocol::Udp), nft::field(std::uint16_t{53})},
+       {},
+       {nft::field(Ipv4{0x0ad20003}), nft::field(std::uint16_t{5353})},
+       "dns"});
+  elements.push_back({"opened", {nft::interface_field("eth0")}, {}, {}, {}});
+  socket.add(elements, nft::Exclusive::No);
+  const std::string ours = sh(List);
+  socket.add(elements, nft::Exclusive::No);  // once more changes nothing
+  CHECK(sh(List) == ours);
+  socket.remove(elements);
+  CHECK(sh(List) == empty);
+
+  sh("nft 'add element inet mini_run bridges { \"mini0\" };"
+     "add element inet mini_run same_net { \"mini0\" . \"mini0\" };"
+     "add element inet mini_run subnet4 { 10.210.0.0/22 };"
+     "add element inet mini_run own4 { \"mini0\" . 10.210.0.0/22 };"
+     "add element inet mini_run pub4_any { tcp . 8080 comment \"web\" : 10.210.0.2 . 80 };"
+     "add element inet mini_run opened { \"eth0\" };"
+     "add element inet mini_run pub4_addr"
+     " { 127.0.0.1 . udp . 53 comment \"dns\" : 10.210.0.3 . 5353 }'");
+  CHECK(sh(List) == ours);
+  CHECK(ours.find("8080 comment \"web\" : 10.210.0.2 . 80") != std::string::npos);
+  CHECK(ours.find("\"mini0\" . 10.210.0.0/22") != std::string::npos);
+  socket.remove(elements);  // theirs are the same to us
+  CHECK(sh(List) == empty);
+}
+
+TEST_CASE("a taken port: EEXIST, and nothing of the transaction stays") {
+  const fresh::Host host;
+  nft::Socket socket;
+  nft::run_text(ruleset());
+  socket.add({port(80, "first")}, nft::Exclusive::Yes);
+  CHECK(error_of([&] {
+          socket.add({port(81), port(80), port(82)}, nft::Exclusive::Yes);
+        }) == EEXIST);
+  CHECK_FALSE(socket.find(port(81)));
+  CHECK_FALSE(socket.find(port(82)));
+  CHECK(socket.find(port(80)) == nft::Bytes{10, 210, 0, 2, 0, 80, 0, 0});
+  CHECK(socket.find_comment(port(80)) == "first");
+}
+
+TEST_CASE("what has gone already is no error, and the others go all the same") {
+  const fresh::Host host;
+  nft::Socket socket;
+  nft::run_text(ruleset());
+  auto elements = network();
+  socket.add(elements, nft::Exclusive::Yes);
+  socket.add({port(80), port(82)}, nft::Exclusive::Yes);
+  elements.insert(elements.begin(), {port(80), port(81), port(82)});
+  socket.remove(elements);
+  CHECK_FALSE(socket.find(port(80)));
+  CHECK_FALSE(socket.find(port(82)));
+  socket.remove(elements);
+  CHECK(sh(List).find("elements") == std::string::npos);
+  socket.delete_table();
+  socket.remove(elements);
+  CHECK(error_of([&] { socket.add(elements, nft::Exclusive::Yes); }) == ENOENT);
+}
+
+TEST_CASE("several thousand elements in one transaction, and as many errors") {
+  const fresh::Host host;
+  nft::Socket socket;
+  nft::run_text(ruleset());
+  std::vector<nft::Element> elements;
+  for (std::uint16_t number = 1; number <= 5000; ++number)
+    elements.push_back(port(number, std::string(128, 'x')));
+  socket.add(elements, nft::Exclusive::Yes);
+  CHECK(socket.find(port(1)));
+  CHECK(socket.find_comment(port(5000)) == std::string(128, 'x'));
+  CHECK(error_of([&] { socket.add(elements, nft::Exclusive::Yes); }) == EEXIST);
+  socket.remove(elements);
+  CHECK_FALSE(socket.find(port(5000)));
+}
+
+TEST_CASE("an interval up to the last address there is") {
+  const fresh::Host host;
+  nft::Socket socket;
+  nft::run_text(ruleset());
+  const nft::Element last{
+      "subnet4", {nft::field(Ipv4{0xffff0000})}, {nft::field(Ipv4{0xffffffff})}, {}, {}};
+  socket.add({last}, nft::Exclusive::Yes);
+  CHECK(sh(List).find("255.255.0.0") != std::string::npos);
+  socket.remove({last});
+  CHECK(sh(List).find("255.255.0.0") == std::string::npos);
+}
+
+TEST_CASE("foreign chains that drop what is forwarded") {
+  const fresh::Host host;
+  nft::Socket socket;
+  nft::run_text(ruleset());
+  CHECK(socket.dropping_forward_chains("mini0").empty());
+  sh("nft 'add table ip filter; add chain ip filter FORWARD"
+     " { type filter hook forward priority 0; policy drop; };"
+     "add chain ip filter DOCKER-USER;"
+     "add table inet fw; add chain inet fw forward"
+     " { type filter hook forward priority 0; policy drop; }; add chain inet fw ufw-user;"
+     "add chain inet fw input { type filter hook input priority 0; policy drop; };"
+     "add table ip6 six; add chain ip6 six forward"
+     " { type filter hook forward priority 0; policy drop; };"
+     "add table ip open; add chain ip open forward { type filter hook forward priority 0; }'");
+  auto found = socket.dropping_forward_chains("mini0");
+  REQUIRE(found.size() == 2);
+  if (found[0].family == "inet") std::swap(found[0], found[1]);
+  CHECK(found[0].family == "ip");
+  CHECK(found[0].table == "filter");
+  CHECK(found[0].chain == "FORWARD");
+  CHECK(found[0].docker_user);
+  CHECK_FALSE(found[0].ufw);
+  CHECK(found[1].table == "fw");
+  CHECK(found[1].ufw);
+  CHECK_FALSE(found[1].docker_user);
+  CHECK_FALSE(found[0].names_interface);
+
+  SUBCASE("an exception by nft") {
+    sh("nft insert rule ip filter DOCKER-USER iifname mini0 accept");
+  }
+  SUBCASE("an exception by iptables") { sh("iptables-nft -I DOCKER-USER -i mini0 -j ACCEPT"); }
+  const bool named = socket.dropping_forward_chains("mini0").at(0).names_interface ||
+                     socket.dropping_forward_chains("mini0").at(1).names_interface;
+  const bool excepted = sh("nft list ruleset").find("mini0") != std::string::npos;
+  CHECK(named == excepted);
+  for (const auto& chain : socket.dropping_forward_chains("mini"))
+    CHECK_FALSE(chain.names_interface);
+  for (const auto& chain : socket.dropping_forward_chains("xmini0"))
+    CHECK_FALSE(chain.names_interface);
+}
