@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Connections that the kernel remembers, forgotten (ctnetlink, linux/netfilter/nfnetlink_conntrack.h).
+// Connections that the kernel remembers, forgotten (ctnetlink,
+// linux/netfilter/nfnetlink_conntrack.h).
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@ namespace netsetup::conntrack {
 void forget_address(Ipv4 address);
 
 /// Deletes every UDP entry whose original destination port is PORT, if the original destination
-/// is an address of this host (loopback included): a sender that talked to PORT before it was published would else never be
-/// translated. `conntrack -D -p udp --orig-port-dst PORT`.
+/// is an address of this host (loopback included): a sender that talked to PORT before it was
+/// published would else never be translated. `conntrack -D -p udp --orig-port-dst PORT`.
 void forget_udp_port(std::uint16_t port);
 
 }  // namespace netsetup::conntrack
