@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// Ports held by a process of our own, in every way one can hold a port.
+#include "netsetup/port_owner.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "fresh.h"
+
+using namespace netsetup;
+
+namespace {
+
+enum class Hold { Bound, Listening };
+
+base::UniqueFd hold(int type, const char* address, std::uint16_t port, Hold how,
+                    bool only_ipv6 = false) {
+  const bool ipv6 = std::strchr(address, ':') != nullptr;
+  base::UniqueFd fd(::socket(ipv6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0));
+  base::check(fd.get(), "socket");
+  sockaddr_storage storage{};
+  storage.ss_family = ipv6 ? AF_INET6 : AF_INET;
+  if (ipv6) {
+    auto& name = reinterpret_cast<sockaddr_in6&>(storage);
+    const int only = only_ipv6;
+    ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+    ::inet_pton(AF_INET6, address, &name.sin6_addr);
+    name.sin6_port = htons(port);
+  } else {
+    auto& name = reinterpret_cast<sockaddr_in&>(storage);
+    ::inet_pton(AF_INET, address, &name.sin_addr);
+    name.sin_port = htons(port);
+  }
+  base::check(::bind(fd.get(), reinterpret_cast<sockaddr*>(&storage), sizeof storage), "bind");
+  if (how == Hold::Listening) base::check(::listen(fd.get(), 1), "listen");
+  return fd;
+}
+
+PublishedPort published(std::uint16_t port, Protocol protocol = Protocol::Tcp,
+                        std::optional<Ipv4> address = std::nullopt) {
+  return {address, port, 80, protocol};
+}
+
+const Ipv4 Loopback{0x7f000001};
+const Ipv4 Other{0xc0000201};
+
+}  // namespace
+
+TEST_CASE("the process that listens is named") {
+  const fresh::Host host;
+  CHECK_FALSE(port_owner(published(8080)));
+  const auto listener = hold(SOCK_STREAM, "0.0.0.0", 8080, Hold::Listening);
+  const auto owner = port_owner(published(8080));
+  REQUIRE(owner);
+  CHECK(owner->ends_with(base::cat(" (pid ", ::getpid(), ")")));
+  CHECK(port_owner(published(8080, Protocol::Tcp, Loopback)) == owner);
+  CHECK_FALSE(port_owner(published(8080, Protocol::Udp)));
+  CHECK_FALSE(port_owner(published(8081)));
+}
+
+TEST_CASE("a port on one address is in the way of that address only") {
+  const fresh::Host host;
+  const auto listener = hold(SOCK_STREAM, "127.0.0.1", 8080, Hold::Listening);
+  CHECK(port_owner(published(8080)));
+  CHECK(port_owner(published(8080, Protocol::Tcp, Loopback)));
+  CHECK_FALSE(port_owner(published(8080, Protocol::Tcp, Other)));
+}
+
+TEST_CASE("IPv6 sockets: dual-stack ones hold IPv4 too, others do not") {
+  const fresh::Host host;
+  const auto dual = hold(SOCK_STREAM, "::", 8080, Hold::Listening);
+  const auto only = hold(SOCK_STREAM, "::", 8081, Hold::Listening, true);
+  const auto mapped = hold(SOCK_STREAM, "::ffff:127.0.0.1", 8082, Hold::Listening);
+  const auto local = hold(SOCK_STREAM, "::1", 8083, Hold::Listening);
+  CHECK(port_owner(published(8080, Protocol::Tcp, Other)));
+  CHECK_FALSE(port_owner(published(8081, Protocol::Tcp, Other)));
+  CHECK(port_owner(published(8081)));
+  CHECK(port_owner(published(8082, Protocol::Tcp, Loopback)));
+  CHECK_FALSE(port_owner(published(8082, Protocol::Tcp, Other)));
+  CHECK_FALSE(port_owner(published(8083, Protocol::Tcp, Loopback)));
+}
+
+TEST_CASE("UDP: bound and connected") {
+  const fresh::Host host;
+  const auto bound = hold(SOCK_DGRAM, "0.0.0.0", 53, Hold::Bound);
+  const auto dual = hold(SOCK_DGRAM, "::", 54, Hold::Bound);
+  CHECK(port_owner(published(53, Protocol::Udp)));
+  CHECK(port_owner(published(54, Protocol::Udp, Loopback)));
+  CHECK_FALSE(port_owner(published(53, Protocol::Tcp)));
+}
+
+TEST_CASE("one question for many ports") {
+  const fresh::Host host;
+  const auto tcp = hold(SOCK_STREAM, "0.0.0.0", 8080, Hold::Listening);
+  const auto udp = hold(SOCK_DGRAM, "127.0.0.1", 8081, Hold::Bound);
+  const std::vector<PublishedPort> asked = {published(8080),
+                                            published(8080, Protocol::Udp),
+                                            published(8081),
+                                            published(8081, Protocol::Udp),
+                                            published(8081, Protocol::Udp, Other),
+                                            published(0)};
+  const std::vector<PublishedPort> expected = {published(8080), published(8081, Protocol::Udp)};
+  CHECK(taken_ports(asked) == expected);
+  CHECK(taken_ports({}).empty());
+}
+
+TEST_CASE("a socket that nobody shows") {
+  const fresh::Host host;
+  int ends[2];
+  base::check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "socketpair");
+  const base::UniqueFd keeper(ends[0]);
+  const base::UniqueFd other(ends[1]);
+  {
+    const auto listener = hold(SOCK_STREAM, "0.0.0.0", 8080, Hold::Listening);
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    char byte = 0;
+    iovec data{&byte, 1};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    const int fd = listener.get();
+    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    base::check(static_cast<int>(::sendmsg(keeper.get(), &message, 0)), "sendmsg");
+  }
+  CHECK(port_owner(published(8080)) == "a process that cannot be seen");
+}
