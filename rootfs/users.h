@@ -24,4 +24,8 @@ struct User {
 /// before privileges are dropped.
 User find_user(std::string_view spec);
 
+/// The same on the texts of a passwd(5) and a group(5) file. Reads no further than the answer
+/// needs; a broken line on the way is an Error, never a guess.
+User find_user(std::string_view spec, std::string_view passwd, std::string_view group);
+
 }  // namespace rootfs
