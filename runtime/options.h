@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,15 +19,16 @@ struct Options {
   std::vector<std::string> command;  // PROGRAM [ARG...]
   std::string workdir;               // -w, absolute
   std::string user;                  // -u USER[:GROUP]
-  std::vector<std::pair<std::string, std::string>> environment;  // -e, --env-file, in order; later wins
+  std::vector<std::pair<std::string, std::string>>
+      environment;  // -e, --env-file, in order; later wins
 
   // the network
-  std::string name;      // --name; empty: made up
-  std::string hostname;  // --hostname; empty: the name
-  std::string network = "mini0";              // --network: the bridge's name
-  std::vector<netsetup::PublishedPort> ports;  // -p
+  std::string name;                                              // --name; empty: made up
+  std::string hostname;                                          // --hostname; empty: the name
+  std::string network = "mini0";                                 // --network: the bridge's name
+  std::vector<netsetup::PublishedPort> ports;                    // -p
   std::vector<std::pair<std::string, netsetup::Ipv4>> add_host;  // --add-host NAME:IP
-  std::vector<std::string> dns;                // --dns
+  std::vector<std::string> dns;                                  // --dns
 
   // the root
   std::string rootfs;
@@ -48,9 +50,18 @@ struct Options {
   bool timing = false;
 };
 
-/// Parses the command line. Everything after PROGRAM belongs to the program. Prints help or version and
-/// exits 0 where asked. Throws Error with one line that says what is wrong, where, and what would
-/// be right. Nothing of the host is looked at, but for --env-file and the environment (-e NAME).
-Options parse_options(int argc, char** argv);
+/// Parses the command line. Everything after PROGRAM belongs to the program. Prints help or version
+/// and exits 0 where asked. Throws Error with one line that says what is wrong, where, and what
+/// would be right. Nothing of the host is looked at, but for --env-file and the environment (-e
+/// NAME).
+Options parse_options(int argc, const char* const* argv);
+
+/// What --help prints: every option with an example, in 80 columns.
+std::string_view help_text();
+
+/// The long names of all options ("--publish", ...).
+std::vector<std::string_view> option_names();
+
+inline constexpr std::string_view Version = "0.1.0";  // as project() in CMakeLists.txt
 
 }  // namespace runtime

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The values that options take, each from its text. Every function throws base::Error with one
+// line of the form "OPTION VALUE: what is wrong, and what would be right".
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "netsetup/address.h"
+#include "rootfs/root.h"
+
+namespace runtime::values {
+
+/// Throws the Error for VALUE of OPTION.
+[[noreturn]] void refuse(std::string_view option, std::string_view value, std::string_view why);
+
+/// [ADDR:]HOST:CONTAINER[/tcp|/udp]; an ADDR of 0.0.0.0 is none, that is, every address.
+netsetup::PublishedPort published_port(std::string_view text);
+
+/// Throws where a port of the host is asked for twice; a port without an address is one on every
+/// address.
+void check_distinct(const std::vector<netsetup::PublishedPort>& ports);
+
+std::string container_name(std::string_view text);  // [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 63
+std::string hostname(std::string_view text);      // RFC 1123, at most 64 bytes (uts_namespaces(7))
+std::string network_name(std::string_view text);  // the name of a bridge
+std::pair<std::string, netsetup::Ipv4> add_host(std::string_view text);  // NAME:ADDRESS
+std::string dns_server(std::string_view text);
+
+/// SOURCE:TARGET[:ro|:rw]; a source that begins with ./ or ../ is made absolute.
+rootfs::Volume volume(std::string_view text);
+rootfs::Tmpfs tmpfs(std::string_view text);
+/// Throws where two mounts have the same target.
+void check_distinct(const std::vector<rootfs::Volume>& volumes,
+                    const std::vector<rootfs::Tmpfs>& tmpfs);
+std::string directory(std::string_view option, std::string_view text);  // made absolute
+std::string workdir(std::string_view text);
+std::uint64_t size(std::string_view text);  // bytes, with the suffix k, m or g; at least 1 MiB
+unsigned stop_timeout(std::string_view text);
+
+using Variables = std::vector<std::pair<std::string, std::string>>;
+/// NAME=VALUE, or NAME: the caller's own value, and nothing where the caller has none.
+void add_variable(std::string_view text, Variables& variables);
+/// The lines of FILE, in docker's format: each as for add_variable(), blank ones and those that
+/// begin with # left out; values are taken as they are, quotes included.
+void add_variables_of_file(std::string_view file, Variables& variables);
+
+}  // namespace runtime::values
