@@ -51,6 +51,10 @@ TEST_CASE("a container's connections in both directions, and no others") {
 TEST_CASE("a UDP port of the host: what passes through and what is TCP stays") {
   const fresh::Host host;
   sh("ip link add d0 type bridge && ip link set d0 up && ip addr add 192.0.2.1/24 dev d0");
+  SUBCASE("by pattern, where the kernel can") {}
+  SUBCASE("by listing, with many addresses") {
+    sh("for i in $(seq 40); do echo addr add 10.9.9.$i/32 dev d0; done | ip -batch -");
+  }
   entry("udp", "192.0.2.9", "192.0.2.1", "192.0.2.1", 5353);       // to the host: goes
   entry("udp", "127.0.0.1", "127.0.0.1", "127.0.0.1", 5353);       // on its loopback: goes
   entry("udp", "192.0.2.9", "192.0.2.1", "192.0.2.1", 5354);       // another port
