@@ -361,28 +361,3 @@ TEST_CASE("no argument vector at all") {
   const char* none = nullptr;
   CHECK_THROWS_AS((void)runtime::parse_options(0, &none), base::Error);
 }
-
-TEST_CASE("--help shows every option, with an example, in 80 columns") {
-  const auto help = runtime::help_text();
-  for (const auto line : base::split(help, '\n')) CHECK_MESSAGE(line.size() <= 80, line);
-  for (const auto name : runtime::option_names()) {
-    CAPTURE(name);
-    const auto at = help.find(base::cat("  ", name, ' '));
-    const auto after_letter = help.find(base::cat(", ", name, ' '));
-    CHECK((at != help.npos || after_letter != help.npos));
-  }
-}
-
-TEST_CASE("--help shows no option that there is not") {
-  const auto help = runtime::help_text();
-  const auto names = runtime::option_names();
-  std::size_t seen = 0;
-  for (auto at = help.find("--"); at != help.npos; at = help.find("--", at + 2)) {
-    const auto end = help.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at);
-    const auto name = help.substr(at, end - at);
-    if (name == "--") continue;
-    CHECK_MESSAGE(std::find(names.begin(), names.end(), name) != names.end(), name);
-    ++seen;
-  }
-  CHECK(seen >= names.size());
-}
