@@ -53,7 +53,7 @@ test-asan: asan
 	@tests/run $(ASAN)
 
 install: build
-	install -D -m 755 $(BUILD)/mini-run $(BIN_DIR)/mini-run
+	install -D -s -m 755 $(BUILD)/mini-run $(BIN_DIR)/mini-run
 	install -D -m 644 docs/mini-run.1 $(MAN_DIR)/mini-run.1
 
 uninstall:
