@@ -252,6 +252,11 @@ class World:
         fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         return self._fds["host"] | {"net": fd}
 
+    def network_at(self, path):
+        """The same of a namespace's file in this World, as `ip netns add` makes them."""
+        fd = os.open(f"/proc/{self.holder}/root{path}", os.O_RDONLY | os.O_CLOEXEC)
+        return self._fds["host"] | {"net": fd}
+
     def own_file(self, path, text):
         """PATH of the host reads TEXT, in this World only."""
         source = os.path.join(self.directory, path.strip("/").replace("/", "-"))
