@@ -39,8 +39,9 @@ Network choose_network(Kernel& kernel, const std::string& bridge) {
   for (const auto& address : rtnl::addresses(kernel.host_route())) taken.push_back(address.cidr);
   const auto subnet = choose_subnet(SubnetPrefix, taken);
   if (!subnet)
-    throw Error("no subnet is free for the bridge: addresses and routes of this host cover "
-                "10.210.0.0/16, 172.30.0.0/16 and 192.168.192.0/18 (see `ip route`)");
+    throw Error(
+        "no subnet is free for the bridge: addresses and routes of this host cover "
+        "10.210.0.0/16, 172.30.0.0/16 and 192.168.192.0/18 (see `ip route`)");
   return {bridge, *subnet};
 }
 
@@ -62,9 +63,8 @@ ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
       network_scope_(state_.fd(), cat(ScopePrefix, request_.bridge)) {
   try {
     record_.emplace(state_, request_.name, kernel_);
-    reservation_.emplace(request_.ports, [this](const PublishedPort& port) {
-      return publisher_of(state_, port);
-    });
+    reservation_.emplace(request_.ports,
+                         [this](const PublishedPort& port) { return publisher_of(state_, port); });
   } catch (...) {
     record_.reset();
     state_.remove_if_unused();
@@ -88,8 +88,7 @@ void ContainerNetwork::join() {
       kernel_,
       [this](Journal& journal) {
         const Network network = choose_network(kernel_, request_.bridge);
-        return apply_all(kernel_, journal, observer_, network_plan(network),
-                         network.subnet.text());
+        return apply_all(kernel_, journal, observer_, network_plan(network), network.subnet.text());
       },
       [this](const std::string&) {
         return rtnl::find_link(kernel_.host_route(), request_.bridge).has_value();
@@ -110,8 +109,8 @@ void ContainerNetwork::disconnect() noexcept {
   if (!record_) return;
   if (lease_) {
     try {
-      kernel_.execute({Verb::Delete, Where::Host,
-                       Publish{request_.name, address(), request_.ports}});
+      kernel_.execute(
+          {Verb::Delete, Where::Host, Publish{request_.name, address(), request_.ports}});
     } catch (const std::exception&) {
       return;  // the journal stays: whoever comes next undoes it
     }
@@ -141,18 +140,17 @@ std::vector<std::string> ContainerNetwork::foreign_drops() {
   const std::string& bridge = request_.bridge;
   for (const auto& chain : kernel_.nft().dropping_forward_chains(bridge)) {
     if (chain.names_interface) continue;  // there is an exception for us already
-    std::string remedy =
-        cat("nft insert rule ", chain.family, " ", chain.table, " ", chain.chain, " iifname ",
-            bridge, " accept; nft insert rule ", chain.family, " ", chain.table, " ", chain.chain,
-            " oifname ", bridge, " accept");
+    std::string remedy = cat("nft insert rule ", chain.family, " ", chain.table, " ", chain.chain,
+                             " iifname ", bridge, " accept; nft insert rule ", chain.family, " ",
+                             chain.table, " ", chain.chain, " oifname ", bridge, " accept");
     if (chain.docker_user)
       remedy = cat("iptables -I DOCKER-USER -i ", bridge, " -j ACCEPT; iptables -I DOCKER-USER -o ",
                    bridge, " -j ACCEPT");
     else if (chain.ufw)
       remedy = cat("ufw route allow in on ", bridge, "; ufw route allow out on ", bridge);
-    lines.push_back(cat("the chain ", chain.family, " ", chain.table, " ", chain.chain,
-                        " drops what is forwarded, also to and from this container; mend it with: ",
-                        remedy));
+    lines.push_back(
+        cat("the chain ", chain.family, " ", chain.table, " ", chain.chain,
+            " drops what is forwarded, also to and from this container; mend it with: ", remedy));
   }
   return lines;
 }
@@ -185,8 +183,7 @@ std::vector<Step> preview(const NetworkRequest& request) {
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                     : -1);
   append(container_plan(network, {request.name, veth_name(request.run),
-                                  Lease::preview(directory.get(), network.subnet),
-                                  request.ports}));
+                                  Lease::preview(directory.get(), network.subnet), request.ports}));
   return plan;
 }
 

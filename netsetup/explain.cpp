@@ -60,10 +60,8 @@ std::string rules_command(const Step& step, const NetworkRules& rules) {
 }
 
 std::string sysctl_command(const Step& step, const Sysctl& sysctl, std::string_view container) {
-  const std::string set =
-      cat("sysctl -qw ", shell_quote(cat(sysctl.key, "=", sysctl.value)));
-  return step.where == Where::Host ? set
-                                   : cat("ip netns exec ", shell_quote(container), " ", set);
+  const std::string set = cat("sysctl -qw ", shell_quote(cat(sysctl.key, "=", sysctl.value)));
+  return step.where == Where::Host ? set : cat("ip netns exec ", shell_quote(container), " ", set);
 }
 
 std::string flows_command(const Flows& flows) {
@@ -99,10 +97,9 @@ std::string command(const Step& step, std::string_view container) {
             return cat("ip netns ", create ? "add " : "delete ", shell_quote(space.name));
           },
           [&](const Veth& veth) {
-            return create ? cat("ip link add ", veth.name, " address ", veth.mac.text(),
-                                " master ", veth.bridge, " up type veth peer name ", veth.peer,
-                                " address ", veth.peer_mac.text(), " netns ",
-                                shell_quote(container))
+            return create ? cat("ip link add ", veth.name, " address ", veth.mac.text(), " master ",
+                                veth.bridge, " up type veth peer name ", veth.peer, " address ",
+                                veth.peer_mac.text(), " netns ", shell_quote(container))
                           : cat("ip link delete ", veth.name);
           },
           [&](const Alias& alias) {
@@ -179,8 +176,8 @@ std::string reason(const Step& step) {
           [&](const Address& address) -> std::string {
             if (step.where == Where::Host)
               return "The host joins the network: this is the containers' gateway.";
-            return cat("The container's address, leased for as long as it lives, on ",
-                       address.link, ".");
+            return cat("The container's address, leased for as long as it lives, on ", address.link,
+                       ".");
           },
           [](const DefaultRoute&) -> std::string {
             return "The way out: everything that is not on the bridge goes to the host.";
@@ -199,28 +196,29 @@ std::string reason(const Step& step) {
 
 std::string title(const Step& step) {
   const std::string verb = step.verb == Verb::Create ? "set up " : "remove ";
-  return verb + std::visit(
-                    Overloaded{
-                        [](const RuleSet&) -> std::string { return "the rule set"; },
-                        [](const OpenedInterface& o) { return cat("the guard of ", o.name); },
-                        [](const Sysctl& s) { return cat(s.key, "=", s.value); },
-                        [](const Bridge& b) { return cat("the bridge ", b.name); },
-                        [](const NetworkRules& r) { return cat("the rules of ", r.bridge); },
-                        [](const Namespace& n) { return cat("the namespace of ", n.name); },
-                        [](const Veth& v) { return cat("the veth pair ", v.name); },
-                        [](const Alias& a) { return cat("the alias of ", a.link); },
-                        [](const Hairpin& h) { return cat("hairpin on ", h.link); },
-                        [](const LinkUp& l) { return cat("the link ", l.link); },
-                        [](const Address& a) { return cat("the address ", a.cidr.text()); },
-                        [](const DefaultRoute& r) { return cat("the route by ", r.gateway.text()); },
-                        [](const Publish& p) {
-                          std::vector<std::string> ports;
-                          for (const auto& port : p.ports) ports.push_back(port.text());
-                          return cat("the published ", base::join(ports, ", "));
-                        },
-                        [](const Flows&) -> std::string { return "remembered connections"; },
-                    },
-                    step.object);
+  return verb +
+         std::visit(
+             Overloaded{
+                 [](const RuleSet&) -> std::string { return "the rule set"; },
+                 [](const OpenedInterface& o) { return cat("the guard of ", o.name); },
+                 [](const Sysctl& s) { return cat(s.key, "=", s.value); },
+                 [](const Bridge& b) { return cat("the bridge ", b.name); },
+                 [](const NetworkRules& r) { return cat("the rules of ", r.bridge); },
+                 [](const Namespace& n) { return cat("the namespace of ", n.name); },
+                 [](const Veth& v) { return cat("the veth pair ", v.name); },
+                 [](const Alias& a) { return cat("the alias of ", a.link); },
+                 [](const Hairpin& h) { return cat("hairpin on ", h.link); },
+                 [](const LinkUp& l) { return cat("the link ", l.link); },
+                 [](const Address& a) { return cat("the address ", a.cidr.text()); },
+                 [](const DefaultRoute& r) { return cat("the route by ", r.gateway.text()); },
+                 [](const Publish& p) {
+                   std::vector<std::string> ports;
+                   for (const auto& port : p.ports) ports.push_back(port.text());
+                   return cat("the published ", base::join(ports, ", "));
+                 },
+                 [](const Flows&) -> std::string { return "remembered connections"; },
+             },
+             step.object);
 }
 
 std::string script(const std::vector<Step>& plan, std::string_view container,

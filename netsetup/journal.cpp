@@ -78,20 +78,34 @@ namespace {
 
 template <class Noun>
 constexpr std::string_view Name = {};
-template <> constexpr std::string_view Name<RuleSet> = "rule-set";
-template <> constexpr std::string_view Name<OpenedInterface> = "opened-interface";
-template <> constexpr std::string_view Name<Sysctl> = "sysctl";
-template <> constexpr std::string_view Name<Bridge> = "bridge";
-template <> constexpr std::string_view Name<NetworkRules> = "network-rules";
-template <> constexpr std::string_view Name<Namespace> = "namespace";
-template <> constexpr std::string_view Name<Veth> = "veth";
-template <> constexpr std::string_view Name<Alias> = "alias";
-template <> constexpr std::string_view Name<Hairpin> = "hairpin";
-template <> constexpr std::string_view Name<LinkUp> = "link-up";
-template <> constexpr std::string_view Name<Address> = "address";
-template <> constexpr std::string_view Name<DefaultRoute> = "default-route";
-template <> constexpr std::string_view Name<Publish> = "publish";
-template <> constexpr std::string_view Name<Flows> = "flows";
+template <>
+constexpr std::string_view Name<RuleSet> = "rule-set";
+template <>
+constexpr std::string_view Name<OpenedInterface> = "opened-interface";
+template <>
+constexpr std::string_view Name<Sysctl> = "sysctl";
+template <>
+constexpr std::string_view Name<Bridge> = "bridge";
+template <>
+constexpr std::string_view Name<NetworkRules> = "network-rules";
+template <>
+constexpr std::string_view Name<Namespace> = "namespace";
+template <>
+constexpr std::string_view Name<Veth> = "veth";
+template <>
+constexpr std::string_view Name<Alias> = "alias";
+template <>
+constexpr std::string_view Name<Hairpin> = "hairpin";
+template <>
+constexpr std::string_view Name<LinkUp> = "link-up";
+template <>
+constexpr std::string_view Name<Address> = "address";
+template <>
+constexpr std::string_view Name<DefaultRoute> = "default-route";
+template <>
+constexpr std::string_view Name<Publish> = "publish";
+template <>
+constexpr std::string_view Name<Flows> = "flows";
 
 std::string to_line(const Step& step) {
   return std::visit(
@@ -132,7 +146,9 @@ Step from_line(std::string_view line) {
 Journal::Journal(int dir)
     : file_(base::open_or_throw("journal", O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, dir)) {}
 
-void Journal::append(const Step& undo) { base::write_all(fd(), to_line(undo), "write the journal"); }
+void Journal::append(const Step& undo) {
+  base::write_all(fd(), to_line(undo), "write the journal");
+}
 
 std::vector<Step> Journal::read(std::size_t* damaged) const {
   ::lseek(fd(), 0, SEEK_SET);

@@ -126,8 +126,7 @@ std::optional<Step> Kernel::undo(const Step& step) {
           [&](const Sysctl& sysctl) -> std::optional<Step> {
             const auto now = read_sysctl(sysctl.key);
             if (!now || *now == sysctl.value) return std::nullopt;
-            const auto guard =
-                sysctl.guard.empty() ? std::nullopt : read_sysctl(sysctl.guard);
+            const auto guard = sysctl.guard.empty() ? std::nullopt : read_sysctl(sysctl.guard);
             return Step{Verb::Create, step.where,
                         Sysctl{sysctl.key, *now, sysctl.value, sysctl.guard, guard.value_or("")}};
           },
@@ -204,30 +203,29 @@ void Kernel::create(const Step& step) {
 }
 
 void Kernel::remove(const Step& step) {
-  std::visit(
-      Overloaded{
-          [&](const RuleSet&) {
-            const auto table = nft().find_table();
-            if (table && table->comment == nft::TableComment) nft().delete_table();
-          },
-          [&](const OpenedInterface& opened) { nft().remove({opened_element(opened)}); },
-          [&](const Bridge& bridge) {
-            const auto link = rtnl::find_link(host_route(), bridge.name);
-            if (link && link->kind == "bridge" && link->mac == bridge.mac)
-              rtnl::delete_link(host_route(), link->index);
-          },
-          [&](const NetworkRules& rules) { nft().remove(elements(rules)); },
-          [&](const Publish& publish) { unpublish(publish); },
-          [&](const Flows& flows) {
-            if (flows.address)
-              conntrack::forget_address(*flows.address);
-            else
-              conntrack::forget_udp_port(flows.udp_port);
-          },
-          // Never undone by themselves: see undo().
-          [](const auto&) {},
-      },
-      step.object);
+  std::visit(Overloaded{
+                 [&](const RuleSet&) {
+                   const auto table = nft().find_table();
+                   if (table && table->comment == nft::TableComment) nft().delete_table();
+                 },
+                 [&](const OpenedInterface& opened) { nft().remove({opened_element(opened)}); },
+                 [&](const Bridge& bridge) {
+                   const auto link = rtnl::find_link(host_route(), bridge.name);
+                   if (link && link->kind == "bridge" && link->mac == bridge.mac)
+                     rtnl::delete_link(host_route(), link->index);
+                 },
+                 [&](const NetworkRules& rules) { nft().remove(elements(rules)); },
+                 [&](const Publish& publish) { unpublish(publish); },
+                 [&](const Flows& flows) {
+                   if (flows.address)
+                     conntrack::forget_address(*flows.address);
+                   else
+                     conntrack::forget_udp_port(flows.udp_port);
+                 },
+                 // Never undone by themselves: see undo().
+                 [](const auto&) {},
+             },
+             step.object);
 }
 
 void Kernel::write_sysctl(const Step& step, const Sysctl& sysctl) {
@@ -245,20 +243,25 @@ void Kernel::write_sysctl(const Step& step, const Sysctl& sysctl) {
 void Kernel::publish(const Publish& publish) {
   std::vector<nft::Element> elements;
   for (const auto& port : publish.ports) elements.push_back(element(publish, port));
-  nft().add(elements, nft::Exclusive::Yes);
+  try {
+    nft().add(elements, nft::Exclusive::Yes);
+  } catch (const Error& error) {
+    if (error.code().value() != EEXIST) throw;
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      if (const auto owner = nft().find_comment(elements[i]))
+        throw Error(cat("port ", publish.ports[i].host_port, "/", text(publish.ports[i].protocol),
+                        " is taken: the container ", base::printable(*owner), " has it"));
+    }
+    throw;
+  }
 }
 
 void Kernel::unpublish(const Publish& publish) {
   // `delete element` looks at the key only: what is not this container's must be left out here.
   std::vector<nft::Element> ours;
   for (const auto& port : publish.ports) {
-    const auto wanted = element(publish, port);
-    nft::Bytes datum;
-    for (const auto& part : wanted.data) {
-      datum.insert(datum.end(), part.begin(), part.end());
-      datum.resize((datum.size() + 3) / 4 * 4);
-    }
-    if (nft().find(wanted) == datum) ours.push_back(wanted);
+    auto wanted = element(publish, port);
+    if (nft().find(wanted) == nft::concatenate(wanted.data)) ours.push_back(std::move(wanted));
   }
   if (!ours.empty()) nft().remove(ours);
 }

@@ -23,8 +23,8 @@ struct flock byte_lock(std::uint32_t offset) {
   return range;
 }
 
-/// Offers addresses (as offsets in the subnet), from the one after the last on and once around, until
-/// TRY takes one.
+/// Offers addresses (as offsets in the subnet), from the one after the last on and once around,
+/// until TRY takes one.
 template <class Try>
 std::optional<std::uint32_t> first_free(int file, const Cidr& subnet, Try try_offset) {
   const std::uint32_t first = 2;  // 0 is the network, 1 the gateway
@@ -66,8 +66,7 @@ Ipv4 Lease::preview(int directory, const Cidr& subnet) {
   const auto offset = first_free(file.get(), subnet, [&](std::uint32_t candidate) {
     struct flock range = byte_lock(candidate);
     range.l_type = F_RDLCK;  // the file is open for reading only: fcntl(2)
-    return !file.valid() || ::fcntl(file.get(), F_OFD_GETLK, &range) < 0 ||
-           range.l_type == F_UNLCK;
+    return !file.valid() || ::fcntl(file.get(), F_OFD_GETLK, &range) < 0 || range.l_type == F_UNLCK;
   });
   return at(subnet, offset.value_or(2));
 }

@@ -4,6 +4,7 @@
 #include <nftables/libnftables.h>
 
 #include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "base/error.h"
@@ -50,12 +51,20 @@ struct Library {
   }
 };
 
-/// nft's report without the source lines and markers below it: its first line says it all.
-std::string first_line(const char* report) {
+/// Throws what nft reports: its first line, which says it all (below it come source and markers).
+/// The kernel's reason stands at the end of the line as strerror(3) has it; callers want its
+/// number.
+[[noreturn]] void throw_report(const char* report) {
   std::string_view text = report != nullptr ? report : "";
   while (text.starts_with('\n')) text.remove_prefix(1);
   text = text.substr(0, text.find('\n'));
-  return text.empty() ? std::string("no reason given") : base::printable(text);
+  for (const int error : {EEXIST, EOPNOTSUPP, EAFNOSUPPORT, ENOENT, EPERM}) {
+    const std::string reason = base::cat(": ", std::strerror(error));
+    if (!text.ends_with(reason)) continue;
+    text.remove_suffix(reason.size());
+    throw base::Error(error, base::cat("nft: ", base::printable(text)));
+  }
+  throw base::Error(base::cat("nft: ", text.empty() ? "no reason given" : base::printable(text)));
 }
 
 }  // namespace
@@ -72,8 +81,7 @@ void run_text(const std::string& text) {
   if (!context) throw base::Error(ENOMEM, "nft_ctx_new");
   if (nft.buffer_output(context.get()) != 0 || nft.buffer_error(context.get()) != 0)
     throw base::Error(ENOMEM, "nft_ctx_buffer_error");
-  if (nft.run(context.get(), text.c_str()) != 0)
-    throw base::Error(base::cat("nft: ", first_line(nft.error_buffer(context.get()))));
+  if (nft.run(context.get(), text.c_str()) != 0) throw_report(nft.error_buffer(context.get()));
 }
 
 }  // namespace netsetup::nft

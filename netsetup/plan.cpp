@@ -14,8 +14,8 @@ Step host(Object object) { return {Verb::Create, Where::Host, std::move(object)}
 Step inside(Object object) { return {Verb::Create, Where::Container, std::move(object)}; }
 
 Sysctl sysctl(std::string key, std::string value) {
-  return {.key = std::move(key), .value = std::move(value), .ours = {}, .guard = {},
-          .guard_value = {}};
+  return {
+      .key = std::move(key), .value = std::move(value), .ours = {}, .guard = {}, .guard_value = {}};
 }
 
 Mac mac_with(std::uint8_t second, Ipv4 address) {

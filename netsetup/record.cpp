@@ -59,8 +59,8 @@ Record::Record(const State& state, std::string name, Kernel& kernel)
       if (::mkdirat(containers_.get(), name_.c_str(), 0700) < 0) {
         const int error = errno;
         if (error == EEXIST)
-          throw base::Error(cat("the name ", name_,
-                                " is taken by a running container; choose another --name"));
+          throw base::Error(
+              cat("the name ", name_, " is taken by a running container; choose another --name"));
         throw base::Error(error, "write to /run/mini-run");
       }
       directory_ = make_directory(containers_.get(), name_);

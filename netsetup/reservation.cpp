@@ -28,8 +28,8 @@ std::string where(const PublishedPort& port) {
 Error taken(const PublishedPort& port, const Reservation::Publisher& publisher) {
   auto owner = publisher(port);
   if (!owner) owner = port_owner(port);
-  return Error(cat("port ", port.host_port, "/", text(port.protocol), " is taken: ",
-                   owner.value_or("a process that cannot be seen from here"),
+  return Error(cat("port ", port.host_port, "/", text(port.protocol),
+                   " is taken: ", owner.value_or("a process that cannot be seen from here"),
                    " has it; publish another, or 0 for any that is free"));
 }
 

@@ -61,7 +61,8 @@ std::string Scope::join(Kernel& kernel, const Build& build, const Check& check) 
     if (up) {
       // Removed by hand. Whoever still lives in it would be cut off by building it anew.
       if (!lock(LOCK_EX | LOCK_NB))
-        throw base::Error(base::cat("what `", name_, "` describes is gone (removed by hand?) while "
+        throw base::Error(base::cat("what `", name_,
+                                    "` describes is gone (removed by hand?) while "
                                     "containers use it: end them first"));
       undo(kernel);
       continue;

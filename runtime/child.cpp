@@ -100,7 +100,7 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
   check_inside_root();
   const auto environment = make_environment(user.home, config.hostname, config.environment);
   become(user, config.capabilities);
-  channel.send(Message::Kind::Ready);  // 3
+  channel.send(Message::Kind::Ready);                  // 3
   if (!channel.receive()) ::_exit(base::ExitFailure);  // 4
   close_all_but(channel.fd());
   if (!config.seccomp.empty()) load_seccomp(config.seccomp);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -72,8 +73,9 @@ Child clone_child(const ChildConfig& config, Channel parent_end, Channel child_e
   const int error = errno;
   check(::sigprocmask(SIG_SETMASK, &before, nullptr), "sigprocmask");
   if (pid < 0)
-    throw base::Error(error, "make the container's namespaces (clone3 with CLONE_NEWNET, NEWUTS, "
-                             "NEWNS, NEWPID, NEWIPC, NEWCGROUP)");
+    throw base::Error(error,
+                      "make the container's namespaces (clone3 with CLONE_NEWNET, NEWUTS, "
+                      "NEWNS, NEWPID, NEWIPC, NEWCGROUP)");
   channel = std::move(parent_end);
   return {pid, base::UniqueFd(pidfd)};
 }
@@ -86,7 +88,7 @@ void write_etc_files(const Config& config, const Options& options,
     check(::fchmod(file.get(), 0644), cat("make ", name, " readable"));  // whatever our umask
     base::write_all(file.get(), text, cat("write ", name, " to /run/mini-run"));
   };
-  write("hosts", make_hosts(config.child.hostname, network.address(), options.add_host));
+  write("hosts", hosts(config.child.hostname, network.address(), options.add_host));
   write("hostname", config.child.hostname + "\n");
   write("resolv.conf", config.resolv_conf);
 }
@@ -108,8 +110,9 @@ void tell_chosen_ports(const Options& options, const ContainerNetwork& network) 
     if (options.ports[i].host_port == 0) say(cat("published ", network.ports()[i].text()));
   }
   if (options.ports.size() > netsetup::Reservation::MostHeld)
-    say(cat(options.ports.size(), " ports are published; that many were checked, but are not held "
-                                  "against programs that bind them later"));
+    say(cat(options.ports.size(),
+            " ports are published; that many were checked, but are not held "
+            "against programs that bind them later"));
 }
 
 /// Undoes what was shared, if this was the last container, in a process that nobody waits for.
@@ -137,8 +140,7 @@ void leave_in_background(ContainerNetwork& network) {
 netsetup::Observer observer(const Options& options, const std::string& name) {
   if (!options.explain) return {};
   return [name](const netsetup::Step& step) {
-    const std::string lines =
-        cat("\n# ", reason(step), "\n", command(step, name), "\n");
+    const std::string lines = cat("\n# ", reason(step), "\n", command(step, name), "\n");
     base::write_all(STDERR_FILENO, lines, "write to standard error");
   };
 }
@@ -188,9 +190,10 @@ void print_plan(const Options& options) {
   const auto plan = netsetup::preview(config.network);
   std::string out = cat("#!/bin/sh -e\n# What `mini-run` would do here now; as root.\n",
                         netsetup::script(plan, name, configs::Ruleset));
-  out += cat("\n# The program, in the container's network; mini-run gives it a root, processes and\n"
-             "# rights of its own besides.\nip netns exec ",
-             base::shell_quote(name));
+  out +=
+      cat("\n# The program, in the container's network; mini-run gives it a root, processes and\n"
+          "# rights of its own besides.\nip netns exec ",
+          base::shell_quote(name));
   for (const auto& word : config.child.command) out += cat(" ", base::shell_quote(word));
   out += "\n";
   base::write_all(STDOUT_FILENO, out, "write the plan");

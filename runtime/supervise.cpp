@@ -13,7 +13,6 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <optional>
 
 #include "base/error.h"
 #include "runtime/say.h"
@@ -45,15 +44,16 @@ class Stop {
   Stop(Child& child, unsigned timeout) : child_(child), timeout_(timeout) {}
 
   void request(int signal) {
-    if (deadline_ && signal == SIGINT) return child_.kill(SIGKILL);
-    if (!deadline_) deadline_ = Clock::now() + timeout_;
+    if (requested_ && signal == SIGINT) return child_.kill(SIGKILL);
+    if (!requested_) deadline_ = Clock::now() + timeout_;
+    requested_ = true;
     child_.kill(signal);
   }
 
   /// For poll(2): milliseconds until the deadline, -1: none. Kills when it has passed.
   int remaining() {
-    if (!deadline_) return -1;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - Clock::now());
+    if (!requested_) return -1;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
     if (left.count() > 0) return static_cast<int>(left.count());
     child_.kill(SIGKILL);
     return -1;
@@ -62,7 +62,8 @@ class Stop {
  private:
   Child& child_;
   std::chrono::seconds timeout_;
-  std::optional<Clock::time_point> deadline_;
+  bool requested_ = false;
+  Clock::time_point deadline_;
 };
 
 void take_signal(const SignalQueue& signals, const Child& child, Stop& stop, bool had_terminal) {
@@ -117,9 +118,8 @@ int supervise(Child& child, const Channel& channel, const SignalQueue& signals,
   const bool had_terminal =
       base::UniqueFd(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)).valid();
   Stop stop(child, stop_timeout);
-  std::array<pollfd, 3> events = {{{child.pidfd(), POLLIN, 0},
-                                   {signals.fd(), POLLIN, 0},
-                                   {channel.fd(), POLLIN, 0}}};
+  std::array<pollfd, 3> events = {
+      {{child.pidfd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}, {channel.fd(), POLLIN, 0}}};
   for (;;) {
     if (::poll(events.data(), events.size(), stop.remaining()) < 0 && errno != EINTR)
       throw base::Error(errno, "poll");

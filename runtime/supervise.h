@@ -15,8 +15,7 @@ namespace runtime {
 class Child {
  public:
   Child(pid_t pid, base::UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
-  Child(Child&& other) noexcept
-      : pid_(other.pid_), pidfd_(std::move(other.pidfd_)) {}
+  Child(Child&& other) noexcept : pid_(other.pid_), pidfd_(std::move(other.pidfd_)) {}
   Child& operator=(Child&&) = delete;
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;

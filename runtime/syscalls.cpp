@@ -47,14 +47,14 @@ constexpr std::string_view Architecture = "amd64";
 constexpr std::array<Number, 2> Native = {{{"uretprobe", 335}, {"uprobe", 336}}};
 
 // linux/arch/x86/entry/syscalls/syscall_32.tbl.
-constexpr std::array<Number, 25> Direct = {{
+constexpr std::array<Number, 27> Direct = {{
     {"socket", 359},      {"socketpair", 360},  {"bind", 361},       {"connect", 362},
     {"listen", 363},      {"accept4", 364},     {"getsockopt", 365}, {"setsockopt", 366},
     {"getsockname", 367}, {"getpeername", 368}, {"sendto", 369},     {"sendmsg", 370},
     {"recvfrom", 371},    {"recvmsg", 372},     {"shutdown", 373},   {"semget", 393},
     {"semctl", 394},      {"shmget", 395},      {"shmctl", 396},     {"shmat", 397},
     {"shmdt", 398},       {"msgget", 399},      {"msgsnd", 400},     {"msgrcv", 401},
-    {"msgctl", 402},
+    {"msgctl", 402},      {"recvmmsg", 337},    {"sendmmsg", 345},
 }};
 constexpr std::uint32_t DirectAudit = AUDIT_ARCH_I386;
 #elif defined(__aarch64__)

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// The plan against the real kernel: what is printed does what is done, and what is undone is gone.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "fresh.h"
+#include "netsetup/container_network.h"
+#include "netsetup/explain.h"
+#include "netsetup/transaction.h"
+#include "runtime/configs.h"
+
+using namespace netsetup;
+
+namespace {
+
+const Network Mini{"mini0", *Cidr::parse("10.210.0.0/22")};
+const Endpoint Web{
+    "web", "mr-00000001", *Ipv4::parse("10.210.0.2"), {{std::nullopt, 8080, 80, Protocol::Tcp}}};
+
+void make_uplink() {
+  fresh::sh("ip link add eth0 type bridge && ip addr add 192.0.2.1/24 dev eth0");
+}
+
+std::vector<Step> shared_plan() {
+  auto plan = host_plan({"eth0"});
+  const auto network = network_plan(Mini);
+  plan.insert(plan.end(), network.begin(), network.end());
+  return plan;
+}
+
+/// Everything that a plan may change on the host, as text. Interface indexes count up: left out.
+std::string state() {
+  return fresh::sh(
+      "ip -d -j link | sed 's/\"ifindex\":[0-9]*,//g'; ip -j addr | sed "
+      "'s/\"ifindex\":[0-9]*,//g'; ip route show table all; nft list ruleset; "
+      "cd /proc/sys/net && grep -r . ipv4/conf ipv6/conf ipv4/ip_forward 2>/dev/null | sort");
+}
+
+base::UniqueFd journal_directory() {
+  fresh::sh("mkdir -p /run/journal && rm -f /run/journal/journal");
+  return base::UniqueFd(::open("/run/journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+}  // namespace
+
+TEST_CASE("a plan that fails at any step leaves the host as it was") {
+  const auto plan = shared_plan();
+  for (std::size_t failing = 0; failing <= plan.size(); ++failing) {
+    const fresh::Host host;
+    make_uplink();
+    const auto before = state();
+    Kernel kernel(configs::Ruleset);
+    const auto directory = journal_directory();
+    Journal journal(directory.get());
+    std::size_t step = 0;
+    const Observer observer = [&](const Step&) {
+      if (step++ == failing) throw base::Error("told to fail");
+    };
+    const auto carry_out = [&] {
+      Transaction transaction(kernel, journal, observer);
+      for (const auto& each : plan) transaction.apply(each);
+      throw base::Error("told to fail after the last");
+    };
+    CHECK_THROWS_AS(carry_out(), base::Error);
+    CHECK(state() == before);
+  }
+}
+
+TEST_CASE("the journal alone undoes a plan whose owner was killed") {
+  const fresh::Host host;
+  make_uplink();
+  const auto before = state();
+  const auto directory = journal_directory();
+  {
+    Kernel kernel(configs::Ruleset);
+    Journal journal(directory.get());
+    const Observer none;
+    Transaction transaction(kernel, journal, none);
+    for (const auto& each : shared_plan()) transaction.apply(each);
+    transaction.commit();
+    CHECK(state() != before);
+  }
+  Kernel another(configs::Ruleset);
+  const auto steps = Journal(directory.get()).read();
+  CHECK(undo_all(another, steps).empty());
+  CHECK(state() == before);
+  CHECK(undo_all(another, steps).empty());  // and once more: gone already is no failure
+  CHECK(state() == before);
+}
+
+TEST_CASE("what somebody else switched on meanwhile stays on") {
+  const fresh::Host host;
+  make_uplink();
+  const auto directory = journal_directory();
+  Kernel kernel(configs::Ruleset);
+  Journal journal(directory.get());
+  {
+    const Observer none;
+    Transaction transaction(kernel, journal, none);
+    for (const auto& each : host_plan({"eth0"})) transaction.apply(each);
+    transaction.commit();
+  }
+  fresh::sh("sysctl -qw net.ipv4.ip_forward=1");
+  CHECK(undo_all(kernel, journal.read()).empty());
+  CHECK(fresh::sh("cat /proc/sys/net/ipv4/conf/eth0/forwarding") == "1\n");
+}
+
+TEST_CASE("things of others that look like ours are refused and stay") {
+  const fresh::Host host;
+  Kernel kernel(configs::Ruleset);
+  fresh::sh("ip link add mini0 type bridge && nft add table inet mini_run");
+  const Step bridge{Verb::Create, Where::Host, Bridge{"mini0", mac_of(Mini.gateway())}};
+  const Step rules{Verb::Create, Where::Host, RuleSet{}};
+  CHECK_THROWS_WITH_AS(static_cast<void>(kernel.undo(bridge)),
+                       doctest::Contains("ip link delete mini0"), base::Error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(kernel.undo(rules)),
+                       doctest::Contains("nft delete table inet mini_run"), base::Error);
+  kernel.execute({Verb::Delete, Where::Host, bridge.object});
+  kernel.execute({Verb::Delete, Where::Host, rules.object});
+  fresh::sh("ip link show mini0 && nft list table inet mini_run");
+}
+
+TEST_CASE("unpublishing leaves alone what has become another's") {
+  const fresh::Host host;
+  Kernel kernel(configs::Ruleset);
+  kernel.execute({Verb::Create, Where::Host, RuleSet{}});
+  const Publish web{"web", Web.address, Web.ports};
+  const Publish other{"other", *Ipv4::parse("10.210.0.9"), Web.ports};
+  kernel.execute({Verb::Create, Where::Host, web});
+  CHECK_THROWS_WITH_AS(kernel.execute({Verb::Create, Where::Host, other}),
+                       doctest::Contains("the container web has it"), base::Error);
+  kernel.execute({Verb::Delete, Where::Host, other});
+  CHECK(fresh::sh("nft list map inet mini_run pub4_any").find("8080") != std::string::npos);
+  kernel.execute({Verb::Delete, Where::Host, web});
+  CHECK(fresh::sh("nft list map inet mini_run pub4_any").find("8080") == std::string::npos);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// The plan as a value: its steps as text, as journal lines, and the choice of a subnet.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/text.h"
+#include "netsetup/explain.h"
+#include "netsetup/journal.h"
+#include "netsetup/plan.h"
+
+using namespace netsetup;
+
+namespace {
+
+const Network Mini{"mini0", *Cidr::parse("10.210.0.0/22")};
+
+Endpoint web() {
+  return {"web",
+          veth_name(0x1f2e3d4c),
+          *Ipv4::parse("10.210.0.2"),
+          {{std::nullopt, 8080, 80, Protocol::Tcp},
+           {Ipv4::parse("127.0.0.1"), 5353, 53, Protocol::Udp}}};
+}
+
+std::string commands(const std::vector<Step>& plan) {
+  std::string out;
+  for (const auto& step : plan) out += base::cat(command(step, "web"), "\n");
+  return out;
+}
+
+std::vector<Step> whole_plan() {
+  auto plan = host_plan({"eth0", "eth1.7"});
+  for (const auto& part : {network_plan(Mini), container_plan(Mini, web())})
+    plan.insert(plan.end(), part.begin(), part.end());
+  return plan;
+}
+
+}  // namespace
+
+TEST_CASE("the plan reads as the commands one would type") {
+  CHECK(commands(whole_plan()) ==
+        R"(nft -f configs/ruleset.nft
+nft 'add element inet mini_run opened { "eth0" }'
+sysctl -qw net.ipv4.conf.eth0.forwarding=1
+nft 'add element inet mini_run opened { "eth1.7" }'
+sysctl -qw net/ipv4/conf/eth1.7/forwarding=1
+ip link add mini0 address 02:42:0a:d2:00:01 type bridge
+sysctl -qw net.ipv6.conf.mini0.disable_ipv6=1
+sysctl -qw net.ipv4.conf.mini0.forwarding=1
+sysctl -qw net.ipv4.conf.mini0.route_localnet=1
+nft 'add element inet mini_run bridges { "mini0" }; add element inet mini_run same_net { "mini0" . "mini0" }; add element inet mini_run subnet4 { 10.210.0.0/22 }; add element inet mini_run own4 { "mini0" . 10.210.0.0/22 }'
+ip address add 10.210.0.1/22 dev mini0
+ip link set mini0 up
+ip netns add web
+ip link add mr-1f2e3d4c address 02:43:0a:d2:00:02 master mini0 up type veth peer name eth0 address 02:42:0a:d2:00:02 netns web
+ip link set mr-1f2e3d4c alias web
+bridge link set dev mr-1f2e3d4c hairpin on
+ip netns exec web sysctl -qw 'net.ipv4.ping_group_range=0	2147483647'
+ip netns exec web sysctl -qw net.ipv4.ip_unprivileged_port_start=0
+ip -n web link set lo up
+ip -n web address add 10.210.0.2/22 dev eth0
+ip -n web link set eth0 up
+ip -n web route add default via 10.210.0.1 dev eth0
+nft 'create element inet mini_run pub4_any { tcp . 8080 comment "web" : 10.210.0.2 . 80 }; create element inet mini_run pub4_addr { 127.0.0.1 . udp . 5353 comment "web" : 10.210.0.2 . 53 }'
+conntrack -D -p udp --orig-port-dst 5353 || true
+)");
+}
+
+TEST_CASE("every step has a reason and a title of one line") {
+  for (const auto& step : whole_plan()) {
+    CHECK_FALSE(reason(step).empty());
+    CHECK(reason(step).find('\n') == std::string::npos);
+    CHECK_FALSE(title(step).empty());
+  }
+}
+
+TEST_CASE("what is journalled reads back as the same step, and half a line is passed over") {
+  std::string name = "/tmp/mini-run-journal-XXXXXX";
+  REQUIRE(::mkdtemp(name.data()) != nullptr);
+  const base::UniqueFd directory(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  auto plan = whole_plan();
+  plan.push_back({Verb::Delete, Where::Host, Flows{Ipv4::parse("10.210.0.2"), 0}});
+  plan.push_back({Verb::Create, Where::Host, Sysctl{"a.b", "0", "1", "c.d", "0"}});
+  Journal journal(directory.get());
+  for (const auto& step : plan) journal.append(step);
+  REQUIRE(::write(journal.fd(), "{\"verb\":\"cre", 12) == 12);
+
+  std::size_t damaged = 0;
+  const auto read = Journal(directory.get()).read(&damaged);
+  CHECK(damaged == 1);
+  CHECK(commands(read) == commands(plan));
+  REQUIRE(read.size() == plan.size());
+  CHECK(std::get<Sysctl>(read.back().object).ours == "1");
+  CHECK(std::get<Sysctl>(read.back().object).guard == "c.d");
+  ::unlink((name + "/journal").c_str());
+  ::rmdir(name.c_str());
+}
+
+TEST_CASE("the subnet is chosen around what the host uses") {
+  const auto choose = [](std::vector<const char*> taken) {
+    std::vector<Cidr> list;
+    for (const auto* text : taken) list.push_back(*Cidr::parse(text));
+    const auto chosen = choose_subnet(22, list);
+    return chosen ? chosen->text() : "none";
+  };
+  CHECK(choose({}) == "10.210.0.0/22");
+  CHECK(choose({"0.0.0.0/0", "192.0.2.0/24"}) == "10.210.0.0/22");
+  CHECK(choose({"10.210.3.0/24"}) == "10.210.4.0/22");
+  CHECK(choose({"10.210.1.7/32", "10.210.4.0/23"}) == "10.210.8.0/22");
+  CHECK(choose({"10.0.0.0/8"}) == "172.30.0.0/22");
+  // a VPN that routes every private network: inside of it, but not where it says more
+  CHECK(choose({"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}) == "10.210.0.0/22");
+  CHECK(choose({"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "10.210.2.0/24"}) ==
+        "10.210.4.0/22");
+  CHECK(choose({"0.0.0.0/1", "128.0.0.0/1"}) == "10.210.0.0/22");
+}
