@@ -59,6 +59,7 @@ TEST_CASE("the rule set loads as text, is found by its comment and never replace
   REQUIRE(socket.find_table());
   CHECK(socket.find_table()->comment == nft::TableComment);
   CHECK_THROWS_WITH(nft::run_text(ruleset()), doctest::Contains("File exists"));
+  CHECK(error_of([] { nft::run_text(ruleset()); }) == EEXIST);
   socket.delete_table();
   CHECK(sh("nft list ruleset").empty());
 

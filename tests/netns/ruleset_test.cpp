@@ -231,6 +231,10 @@ TEST_CASE("containers reach each other and the world, and nobody reaches them di
     CHECK(world.b.in([&] { return reach(at_a, type, "10.210.0.2", 80); }) == "10.210.0.3");
     CHECK(world.a.in([&] { return reach(at_client, type, "192.0.2.9", 80); }) == "192.0.2.1");
     CHECK(reach(at_a, type, "10.210.0.2", 80) == "10.210.0.1");  // the host itself does
+    const auto at_host = serve(type, "0.0.0.0", 81);
+    CHECK(reach(at_host, type, "10.210.0.1", 81) ==
+          "10.210.0.1");  // by lo, to the bridge's address
+    CHECK(world.a.in([&] { return reach(at_host, type, "10.210.0.1", 81); }) == "10.210.0.2");
     CHECK(world.client.in([&] { return reach(at_a, type, "10.210.0.2", 80); }) == std::nullopt);
     CHECK(dropped("from beyond its network"));
   });
@@ -293,4 +297,25 @@ TEST_CASE("a bridge of the user's that we opened passes frames between its own p
   CHECK(pass() == std::nullopt);
   world.nft.add({{"same_net", {name, name}, {}, {}, {}}}, nft::Exclusive::Yes);
   CHECK(pass() == "10.9.9.2");
+}
+
+TEST_CASE("no IPv6 between a container and the world, even where the host forwards it") {
+  World world("0");
+  write_sysctl("net.ipv6.conf.all.forwarding", "1");
+  sh("ip addr add fd00:1::1/64 dev mini0 nodad && ip addr add fd00:2::1/64 dev eth0 nodad");
+  world.a.in(
+      [] { sh("ip addr add fd00:1::2/64 dev eth0 nodad;ip route add default via fd00:1::1"); });
+  world.client.in(
+      [] { sh("ip addr add fd00:2::9/64 dev eth0 nodad; ip route add default via fd00:2::1"); });
+  const auto ping = [](const fresh::Namespace& from, const std::string& to) {
+    return from.in([&] { return fresh::run("ping -c1 -W1 -q " + to).status == 0; });
+  };
+  CHECK(ping(world.a, "fd00:1::1"));
+  CHECK(ping(world.client, "fd00:2::1"));
+  CHECK_FALSE(ping(world.a, "fd00:2::9"));
+  CHECK(dropped("no IPv6 beyond"));
+  CHECK_FALSE(ping(world.client, "fd00:1::2"));
+  CHECK(dropped("other network"));
+  sh("nft flush chain inet mini_run forward");
+  CHECK(ping(world.a, "fd00:2::9"));
 }
