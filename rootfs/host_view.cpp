@@ -13,13 +13,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <memory>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -33,26 +31,13 @@ constexpr int MaxLinks = 40;  // path_resolution(7): as the kernel
 constexpr int TreeDepth = 2;  // /run/lock/apache2, /var/log/samba/cores
 constexpr std::size_t MaxTreeDirectories = 256;
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
-
-Directory open_directory(const std::string& path) {
-  base::UniqueFd fd(::open(path.empty() ? "/" : path.c_str(),
-                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return nullptr;
-  Directory directory(::fdopendir(fd.get()));
-  if (directory) (void)fd.release();  // closedir(3) closes it
-  return directory;
-}
-
-bool is_dots(const char* name) {
-  return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
-}
-
 HostPath host_path(std::string path, const struct stat& status) {
   return {std::move(path), status.st_mode, status.st_uid, status.st_gid};
+}
+
+// lstat(2) that starts no automounter.
+bool look(const std::string& path, struct stat& status) {
+  return ::fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0;
 }
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
@@ -89,18 +74,12 @@ void hide(const std::string& path, RealPaths& paths, std::vector<HostPath>& hidd
 void read_tree(std::vector<HostPath>& tree, std::size_t limit, int depth,
                const std::vector<HostPath>& hidden) {
   const std::string top = tree.back().path;
-  const Directory directory = open_directory(top);
-  if (!directory) return;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    if ((entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) || is_dots(entry->d_name))
-      continue;
-    std::string path = base::cat(top, "/", entry->d_name);
+  for (const Name& entry : list_directory(top)) {
+    if (entry.type != S_IFDIR && entry.type != 0) continue;
+    std::string path = base::cat(top, "/", entry.name);
     if (std::ranges::find(hidden, path, &HostPath::path) != hidden.end()) continue;
     struct stat status {};
-    if (::fstatat(::dirfd(directory.get()), entry->d_name, &status,
-                  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 ||
-        !S_ISDIR(status.st_mode))
-      continue;
+    if (!look(path, status) || !S_ISDIR(status.st_mode)) continue;
     if (tree.size() >= limit) return;
     tree.push_back(host_path(std::move(path), status));
     // Two links: "." and the name; each directory in it would add its "..".
@@ -139,8 +118,8 @@ void add_separate_mounts(std::vector<MountPoint> mounts, const RealPaths& paths,
       if (example.empty()) example = base::shell_quote(base::cat(mount.path, ":", mount.path));
     }
     struct stat status {};
-    if (kind != MountKind::Local || paths.is_absent(mount.path) ||
-        ::lstat(mount.path.c_str(), &status) < 0 || !S_ISDIR(status.st_mode))
+    if (kind != MountKind::Local || paths.is_absent(mount.path) || !look(mount.path, status) ||
+        !S_ISDIR(status.st_mode))
       continue;  // a file mounted over a file: the one below it shows
     if (view.separate_mounts.empty() || view.separate_mounts.back().path != mount.path)
       view.separate_mounts.push_back(host_path(mount.path, status));
@@ -156,60 +135,135 @@ bool RealPaths::is_absent(const std::string& path) const {
                              [&](const std::string& each) { return is_below(path, each); });
 }
 
-std::optional<HostPath> RealPaths::directory(const std::string& path, int links) {
-  if (path.empty()) return HostPath{"", S_IFDIR | 0755, 0, 0};
-  if (const auto known = known_.find(path); known != known_.end()) return known->second;
-  std::optional<HostPath>& result = known_[path];
-  if (links > MaxLinks) return result;
-  const auto parent = directory(parent_of(path), links);
-  const std::string name = name_of(path);
-  if (!parent) return result;
-  if (name.empty() || name == ".") return result = parent;
-  if (name == "..") return result = directory(parent_of(parent->path), links);
+std::vector<Name> list_directory(const std::string& path) {
+  std::vector<Name> names;
+  const base::UniqueFd fd(::open(path.empty() ? "/" : path.c_str(),
+                                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return names;
+  alignas(dirent64) std::array<char, 16384> buffer;
+  for (;;) {
+    const ssize_t got = ::getdents64(fd.get(), buffer.data(), buffer.size());
+    if (got <= 0) return names;
+    for (ssize_t at = 0; at < got;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
+      at += entry->d_reclen;
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..")
+        names.push_back({std::string(name), static_cast<mode_t>(DTTOIF(entry->d_type))});
+    }
+  }
+}
 
-  const std::string real = base::cat(parent->path, "/", name);
-  struct stat status {};
-  if (is_absent(real) ||
-      ::fstatat(AT_FDCWD, real.c_str(), &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-    return result;
-  if (S_ISDIR(status.st_mode)) return result = host_path(real, status);
-  if (!S_ISLNK(status.st_mode)) return result;
-  const auto target = target_of(real, parent->path);
-  return target ? result = directory(*target, links + 1) : result;
+bool matches(std::string_view pattern, std::string_view name) {
+  std::size_t at = 0;
+  std::size_t star = std::string_view::npos;  // the last "*" of the pattern
+  std::size_t resume = 0;  // where that star's text ends, should the rest not match
+  std::size_t next = 0;
+  while (next < name.size()) {
+    if (at < pattern.size() && pattern[at] == '*') {
+      star = at++;
+      resume = next;
+    } else if (at < pattern.size() && (pattern[at] == '?' || pattern[at] == name[next])) {
+      ++at;
+      ++next;
+    } else if (star != std::string_view::npos) {
+      at = star + 1;
+      next = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', at) == std::string_view::npos;
+}
+
+void RealPaths::resolve(const std::string& path, int links, Directory& result) {
+  if (links > MaxLinks) return;
+  Directory& parent = find(parent_of(path), links);
+  const std::string name = name_of(path);
+  if (!parent.real || name.empty() || name == ".") {
+    result.real = parent.real;
+  } else if (name == "..") {
+    result.real = find(parent_of(parent.real->path), links).real;
+  } else if (auto found = entry_of(parent, name); found && !is_absent(found->path)) {
+    if (S_ISDIR(found->mode)) {
+      result.real = std::move(found);
+    } else if (S_ISLNK(found->mode)) {
+      const auto target = target_of(found->path, parent.real->path);
+      if (target) result.real = find(*target, links + 1).real;
+    }
+  }
+}
+
+RealPaths::Directory& RealPaths::find(const std::string& path, int links) {
+  if (last_found_ != nullptr && last_ == path) return *last_found_;
+  const auto [known, is_new] = known_.try_emplace(path);
+  Directory& directory = known->second;
+  // A loop of links finds its own unfinished entry, which is nothing.
+  if (path.empty())
+    directory.real = HostPath{"", S_IFDIR | 0755, 0, 0};
+  else if (is_new)
+    resolve(path, links, directory);
+  last_ = path;
+  last_found_ = &directory;
+  return directory;
+}
+
+std::optional<HostPath> RealPaths::directory(const std::string& path) { return find(path, 0).real; }
+
+void RealPaths::list(Directory& directory) {
+  if (directory.listed || !directory.real) return;
+  directory.names = list_directory(directory.real->path);
+  directory.types.reserve(directory.names.size());
+  for (const Name& each : directory.names) directory.types.emplace(each.name, each.type);
+  directory.listed = true;
+}
+
+const std::vector<Name>& RealPaths::names(const std::string& path) {
+  Directory& directory = find(path, 0);
+  list(directory);
+  return directory.names;
 }
 
 std::optional<HostPath> RealPaths::entry(const std::string& path) {
   const std::string name = name_of(path);
   if (name.empty() || name == "." || name == "..") return directory(path);
-  const auto parent = directory(parent_of(path));
-  if (!parent) return std::nullopt;
-  std::string real = base::cat(parent->path, "/", name);
+  return entry_of(find(parent_of(path), 0), name);
+}
+
+std::optional<HostPath> RealPaths::entry_of(Directory& parent, const std::string& name) {
+  if (!parent.real) return std::nullopt;
+  // Of /etc and /var/lib a hundred names are asked for: to list them once is quicker.
+  constexpr int WorthListing = 4;
+  if (++parent.questions > WorthListing) list(parent);
+  std::string real = base::cat(parent.real->path, "/", name);
   // Not looked at, but a name like /home must be there: as an empty directory of root's.
   if (is_absent(real)) return HostPath{std::move(real), S_IFDIR | 0755, 0, 0};
+  if (parent.listed) {
+    const auto found = parent.types.find(name);
+    if (found == parent.types.end()) return std::nullopt;
+    if (found->second != 0 && found->second != S_IFDIR)
+      return HostPath{std::move(real), found->second, 0, 0};
+  }
   struct stat status {};
-  if (::fstatat(AT_FDCWD, real.c_str(), &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-    status.st_mode = 0;
+  if (!look(real, status)) return std::nullopt;
   return host_path(std::move(real), status);
 }
 
-std::vector<std::string> expand(const std::string& pattern, RealPaths& paths) {
-  const std::size_t wild = pattern.find_first_of("*?[");
-  if (wild == std::string::npos) return {pattern};
+void expand(const std::string& pattern, RealPaths& paths, std::vector<std::string>& found) {
+  const std::size_t wild = pattern.find_first_of("*?");
+  if (wild == std::string::npos) {
+    found.push_back(pattern);
+    return;
+  }
   const std::size_t slash = pattern.rfind('/', wild);
   const std::size_t end = std::min(pattern.find('/', wild), pattern.size());
+  const std::string parent = pattern.substr(0, slash);
   const std::string name = pattern.substr(slash + 1, end - slash - 1);
   const std::string rest = pattern.substr(end);
-  std::vector<std::string> found;
-  const auto parent = paths.directory(pattern.substr(0, slash));
-  const Directory directory = parent ? open_directory(parent->path) : nullptr;
-  if (!directory) return found;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    if (is_dots(entry->d_name) || ::fnmatch(name.c_str(), entry->d_name, 0) != 0) continue;
-    if (!rest.empty() && entry->d_type == DT_REG) continue;
-    std::ranges::move(expand(base::cat(parent->path, "/", entry->d_name, rest), paths),
-                      std::back_inserter(found));
+  for (const Name& entry : paths.names(parent)) {
+    if (!rest.empty() && entry.type == S_IFREG) continue;
+    if (matches(name, entry.name)) expand(base::cat(parent, "/", entry.name, rest), paths, found);
   }
-  return found;
 }
 
 HostView look_at_host(const HostRoot& configuration, std::optional<RealPaths>& paths) {
@@ -221,9 +275,11 @@ HostView look_at_host(const HostRoot& configuration, std::optional<RealPaths>& p
 
   HostView view;
   for (const std::string& path : configuration.visible)
-    if (auto found = paths->entry(path); found && found->mode != 0) view.visible.push_back(*found);
-  for (const std::string& pattern : configuration.hidden)
-    for (const std::string& path : expand(pattern, *paths)) hide(path, *paths, view.hidden);
+    if (const auto found = paths->entry(path)) view.visible.push_back(*found);
+  std::vector<std::string> hidden;
+  hidden.reserve(configuration.hidden.size());
+  for (const std::string& pattern : configuration.hidden) expand(pattern, *paths, hidden);
+  for (const std::string& path : hidden) hide(path, *paths, view.hidden);
   for (const std::string& path : configuration.empty_trees) {
     const auto top = paths->directory(path);
     if (!top || top->path.empty()) continue;

@@ -8,6 +8,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "rootfs/mountinfo.h"
@@ -18,10 +20,19 @@ namespace rootfs {
 /// A path of the host with its real name (no link in it).
 struct HostPath {
   std::string path;
-  mode_t mode = 0;  // 0: there is nothing of that name now
-  uid_t uid = 0;
+  mode_t mode = 0;
+  uid_t uid = 0;  // of directories only
   gid_t gid = 0;
 };
+
+/// A name in a directory: its type as S_IF*, 0 where the file system does not tell in the listing.
+struct Name {
+  std::string name;
+  mode_t type = 0;
+};
+
+/// The names in the directory PATH ("" is /), without "." and ".."; none where it cannot be read.
+std::vector<Name> list_directory(const std::string& path);
 
 /// The real names behind the paths of a tree, with links resolved once and kept. A file that is
 /// hidden under one name must not be readable under another, so all work is done on real names.
@@ -32,17 +43,34 @@ class RealPaths {
   explicit RealPaths(std::vector<std::string> absent) : absent_(std::move(absent)) {}
 
   /// The directory PATH ("" is /), or nothing where there is none.
-  std::optional<HostPath> directory(const std::string& path, int links = 0);
+  std::optional<HostPath> directory(const std::string& path);
 
-  /// What lies at PATH, the last name not followed. Nothing where its directory is not there
-  /// either; mode 0 where only the name is not there.
+  /// What lies at PATH, the last name not followed, or nothing.
   std::optional<HostPath> entry(const std::string& path);
+
+  /// The names in the directory PATH.
+  const std::vector<Name>& names(const std::string& path);
 
   [[nodiscard]] bool is_absent(const std::string& path) const;
 
  private:
+  struct Directory {
+    std::optional<HostPath> real;
+    std::vector<Name> names;
+    std::unordered_map<std::string_view, mode_t> types;  // the same, by name
+    bool listed = false;
+    int questions = 0;  // how many of its names were asked for
+  };
+  Directory& find(const std::string& path, int links);
+  std::optional<HostPath> entry_of(Directory& parent, const std::string& name);
+  void resolve(const std::string& path, int links, Directory& result);
+  void list(Directory& directory);
+
   std::vector<std::string> absent_;
-  std::map<std::string, std::optional<HostPath>> known_;
+  std::map<std::string, Directory> known_;
+  // Patterns of one directory mostly follow each other.
+  std::string last_;
+  Directory* last_found_ = nullptr;
 };
 
 /// The view, all names real.
@@ -59,8 +87,11 @@ struct HostView {
 /// read.
 HostView look_at_host(const HostRoot& configuration, std::optional<RealPaths>& paths);
 
-/// The paths that PATTERN (absolute; fnmatch(3) wildcards in names) means, as far as they exist; a
-/// pattern without wildcards means itself.
-std::vector<std::string> expand(const std::string& pattern, RealPaths& paths);
+/// NAME matches PATTERN, where * is any text and ? any character.
+bool matches(std::string_view pattern, std::string_view name);
+
+/// Adds to FOUND the paths that PATTERN (absolute; wildcards in names) means, as far as
+/// they exist; a pattern without wildcards means itself.
+void expand(const std::string& pattern, RealPaths& paths, std::vector<std::string>& found);
 
 }  // namespace rootfs

@@ -127,15 +127,21 @@ void write_etc_files(const Root& root, int directory) {
 }
 
 // A directory's files are the user's own: ours are mounted over them.
-void mount_etc_files(const Root& root, int inside, int scratch) {
+void mount_etc_files(const Root& root, int inside, int scratch, std::vector<std::string>& notes) {
   base::check(::mkdirat(scratch, "etc", 0755), "prepare /etc");
   const base::UniqueFd directory = base::open_or_throw("etc", O_PATH | O_DIRECTORY, scratch);
   write_etc_files(root, directory.get());
   for (const char* name : EtcFiles) {
     if (::faccessat(directory.get(), name, F_OK, 0) < 0) continue;
     const std::string purpose = base::cat("mount the container's /etc/", name);
-    const base::UniqueFd target = file_inside(inside, base::cat("/etc/", name));
-    attach(clone_mount(directory.get(), name, false, purpose).get(), target.get(), purpose);
+    try {
+      const base::UniqueFd target = file_inside(inside, base::cat("/etc/", name));
+      attach(clone_mount(directory.get(), name, false, purpose).get(), target.get(), purpose);
+    } catch (const base::Error& error) {
+      // A link to nothing, say into a /run that systemd would fill. Not ours to change in the
+      // user's tree.
+      notes.push_back(base::cat("/etc/", name, " is left as the root has it: ", error.what()));
+    }
   }
 }
 
@@ -145,10 +151,12 @@ base::UniqueFd host_root(const Root& root, std::vector<std::string>& notes) {
   HostView view = look_at_host(root.host_root, paths);
   const std::vector<Layer> layers = build_layers(view, *paths);
   notes = std::move(view.notes);
-  if (const base::UniqueFd etc(::open(base::cat(layers.front().content, "/etc").c_str(),
-                                      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-      etc.valid())
-    write_etc_files(root, etc.get());
+  // Into the upper layer, before the overlay is there: 3 microseconds a file instead of 30.
+  const auto own = std::ranges::find(layers, "/etc", &Layer::path);
+  const std::string etc_name =
+      own != layers.end() ? own->content : base::cat(layers.front().content, "/etc");
+  const base::UniqueFd etc(::open(etc_name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (etc.valid()) write_etc_files(root, etc.get());
 
   const char* purpose = "make the container's root";
   base::check(::mkdir("overlay", 0755), purpose);
@@ -175,7 +183,7 @@ base::UniqueFd host_root(const Root& root, std::vector<std::string>& notes) {
   return inside;
 }
 
-base::UniqueFd directory_root(const Root& root, int scratch) {
+base::UniqueFd directory_root(const Root& root, int scratch, std::vector<std::string>& notes) {
   const base::UniqueFd lower = base::open_or_throw(root.directory, O_PATH | O_DIRECTORY);
   const std::string purpose = base::cat("--rootfs ", base::printable(root.directory));
   base::check(::mkdir("overlay", 0755), purpose);
@@ -184,7 +192,7 @@ base::UniqueFd directory_root(const Root& root, int scratch) {
     base::UniqueFd inside = clone_mount(lower.get(), "", false, purpose);
     attach(inside.get(), target.get(), purpose);
     restrict_mount(inside.get(), MOUNT_ATTR_NODEV, false, purpose);
-    mount_etc_files(root, inside.get(), scratch);
+    mount_etc_files(root, inside.get(), scratch, notes);
     return inside;
   }
   const Layer layer = build_plain_layer(lower.get());
@@ -261,7 +269,7 @@ std::vector<std::string> enter(const Root& root) {
   clone_tmpfs(root, scratch.get(), attachments);
 
   const base::UniqueFd inside =
-      root.directory.empty() ? host_root(root, notes) : directory_root(root, scratch.get());
+      root.directory.empty() ? host_root(root, notes) : directory_root(root, scratch.get(), notes);
   mount_system(inside.get(), scratch.get());
   // As docker: by name, so that /a is there before /a/b is mounted in it.
   std::ranges::stable_sort(attachments, {}, &Attachment::target);

@@ -26,7 +26,7 @@ struct Tmpfs {
 struct HostRoot {
   std::vector<std::string> visible;  // top-level entries: allow-list
   std::vector<std::string>
-      hidden;  // glob patterns below them, made absent (files) or empty (directories)
+      hidden;  // patterns (* and ?) below them, made absent (files) or empty (directories)
   std::vector<std::string>
       empty_trees;  // shown as the host's directories and owners without the files
 };

@@ -30,6 +30,7 @@
 #include <climits>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "rootfs/mount_calls.h"
 
@@ -137,9 +138,10 @@ class Builder {
     const std::string name = upper_name(directory.path);
     make_directory(name, directory);
     made_.insert(directory.path);
-    if (directory.path.rfind('/') == 0) tops_.insert(directory.path);
     if (in_empty(directory.path)) return;
-    mark(name, "trusted.overlay.opaque", "y");
+    // A new name in the root has nothing of the host below it: nothing to cover.
+    const bool is_new_top = directory.path.rfind('/') == 0 && tops_.insert(directory.path).second;
+    if (!is_new_top) mark(name, "trusted.overlay.opaque", "y");
     empty_.push_back(directory.path);
   }
 
@@ -185,9 +187,10 @@ base::UniqueFd enter_scratch(std::uint64_t bytes) {
                     {"nr_inodes", std::to_string(scratch_inodes(bound))},
                     {"mode", "0700"}},
                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, purpose);
-  // An overlay wants its upper layer mounted somewhere. On "/" it is in nobody's way: this
-  // process's own root stays the host's file system below it.
-  const base::UniqueFd host(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  // An overlay wants its upper layer mounted somewhere. The host's /sys is a directory that every
+  // host has and that nothing from here on looks into; on / it would cost a second umount2(2).
+  base::UniqueFd host(::open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!host.valid()) host = base::open_or_throw("/", O_PATH | O_DIRECTORY);
   attach(scratch.get(), host.get(), purpose);
   base::check(::fchdir(scratch.get()), purpose);
   return scratch;
