@@ -130,10 +130,8 @@ void register_option(CLI::App& app, const Entry& entry, Words words, Options& op
     apply(entry, words, results.front(), options);
     return true;
   };
-  app.add_option(names, callback)
-      ->expected(entry.example.empty() ? 0 : 1)
-      ->allow_extra_args(false)  // or a repeatable option swallows PROGRAM
-      ->trigger_on_parse();
+  // No take_all() for the repeatable ones: it would swallow PROGRAM. Each value is taken at once.
+  app.add_option(names, callback)->expected(entry.example.empty() ? 0 : 1)->trigger_on_parse();
 }
 
 /// Insertions, deletions and replacements that lead from A to B (Levenshtein).
