@@ -22,14 +22,14 @@ constexpr unsigned SubnetPrefix = 22;  // as many addresses as a Linux bridge ha
 constexpr std::string_view ScopePrefix = "network-";
 
 /// Interfaces with an address that do not forward: outside traffic comes in by one of them.
-std::vector<std::string> closed_interfaces(Kernel& kernel) {
+std::vector<OpenedInterface> closed_interfaces(Kernel& kernel) {
   const auto addresses = rtnl::addresses(kernel.host_route());
-  std::vector<std::string> closed;
+  std::vector<OpenedInterface> closed;
   for (const auto& link : rtnl::links(kernel.host_route())) {
     const auto on_link = [&](const auto& address) { return address.index == link.index; };
     if (link.name != "lo" && std::any_of(addresses.begin(), addresses.end(), on_link) &&
         read_sysctl(interface_sysctl("ipv4", link.name, "forwarding")) == "0")
-      closed.push_back(link.name);
+      closed.push_back({link.name, link.kind == "bridge"});
   }
   return closed;
 }
@@ -91,7 +91,7 @@ void ContainerNetwork::join() {
         return apply_all(kernel_, journal, observer_, network_plan(network), network.subnet.text());
       },
       [this](const std::string&) {
-        return rtnl::find_link(kernel_.host_route(), request_.bridge).has_value();
+        return rtnl::find_index(kernel_.host_route(), request_.bridge).has_value();
       });
   network_ = {request_.bridge, Cidr::parse(subnet).value()};
   lease_ = Lease::take(network_scope_.directory(), network_.subnet);

@@ -59,6 +59,14 @@ std::string rules_command(const Step& step, const NetworkRules& rules) {
                       nft_statement(verb, "own4", cat(bridge, " . ", subnet))});
 }
 
+std::string opened_command(const Step& step, const OpenedInterface& opened) {
+  const std::string name = cat("\"", opened.name, "\"");
+  std::vector<std::string> statements = {nft_statement(element_verb(step), "opened", name)};
+  if (opened.bridge)
+    statements.push_back(nft_statement(element_verb(step), "same_net", cat(name, " . ", name)));
+  return nft_command(statements);
+}
+
 std::string sysctl_command(const Step& step, const Sysctl& sysctl, std::string_view container) {
   const std::string set = cat("sysctl -qw ", shell_quote(cat(sysctl.key, "=", sysctl.value)));
   return step.where == Where::Host ? set : cat("ip netns exec ", shell_quote(container), " ", set);
@@ -82,10 +90,7 @@ std::string command(const Step& step, std::string_view container) {
             return create ? std::string("nft -f configs/ruleset.nft")
                           : cat("nft delete table inet ", nft::TableName);
           },
-          [&](const OpenedInterface& opened) {
-            return nft_command(
-                {nft_statement(element_verb(step), "opened", cat("\"", opened.name, "\""))});
-          },
+          [&](const OpenedInterface& opened) { return opened_command(step, opened); },
           [&](const Sysctl& sysctl) { return sysctl_command(step, sysctl, container); },
           [&](const Bridge& bridge) {
             return create ? cat("ip link add ", bridge.name, " address ", bridge.mac.text(),

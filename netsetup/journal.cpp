@@ -61,7 +61,7 @@ void from_json(const json& j, Flows& flows) {
   if (j.contains("address")) flows.address = j["address"].get<Ipv4>();
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenedInterface, name)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenedInterface, name, bridge)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sysctl, key, value, ours, guard, guard_value)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Bridge, name, mac)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NetworkRules, bridge, subnet)

@@ -39,8 +39,11 @@ class InNamespace {
   int back_;
 };
 
-nft::Element opened_element(const OpenedInterface& opened) {
-  return {"opened", {nft::interface_field(opened.name)}, {}, {}, {}};
+std::vector<nft::Element> elements(const OpenedInterface& opened) {
+  const auto name = nft::interface_field(opened.name);
+  std::vector<nft::Element> made = {{"opened", {name}, {}, {}, {}}};
+  if (opened.bridge) made.push_back({"same_net", {name, name}, {}, {}, {}});
+  return made;
 }
 
 std::vector<nft::Element> elements(const NetworkRules& rules) {
@@ -102,9 +105,9 @@ void Kernel::enter_container(pid_t pid) {
 }
 
 unsigned Kernel::index_of(Where where, const std::string& link) {
-  const auto found = rtnl::find_link(route(where), link);
-  if (!found) throw Error(ENODEV, cat("interface ", link));
-  return found->index;
+  const auto index = rtnl::find_index(route(where), link);
+  if (!index) throw Error(ENODEV, cat("interface ", link));
+  return *index;
 }
 
 std::optional<Step> Kernel::undo(const Step& step) {
@@ -172,10 +175,11 @@ void Kernel::create(const Step& step) {
   const auto index = [&](const std::string& link) { return index_of(step.where, link); };
   std::visit(
       Overloaded{
-          [&](const RuleSet&) { nft::run_text(std::string(ruleset_)); },
-          [&](const OpenedInterface& opened) {
-            nft().add({opened_element(opened)}, nft::Exclusive::No);
+          [&](const RuleSet&) {
+            nft().delete_table();  // our own, left over: undo() refuses another's
+            nft::run_text(std::string(ruleset_));
           },
+          [&](const OpenedInterface& opened) { nft().add(elements(opened), nft::Exclusive::No); },
           [&](const Sysctl& sysctl) { write_sysctl(step, sysctl); },
           [&](const Bridge& bridge) {
             if (!rtnl::find_link(socket, bridge.name))
@@ -208,7 +212,7 @@ void Kernel::remove(const Step& step) {
                    const auto table = nft().find_table();
                    if (table && table->comment == nft::TableComment) nft().delete_table();
                  },
-                 [&](const OpenedInterface& opened) { nft().remove({opened_element(opened)}); },
+                 [&](const OpenedInterface& opened) { nft().remove(elements(opened)); },
                  [&](const Bridge& bridge) {
                    const auto link = rtnl::find_link(host_route(), bridge.name);
                    if (link && link->kind == "bridge" && link->mac == bridge.mac)

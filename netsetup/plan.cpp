@@ -46,15 +46,15 @@ std::string interface_sysctl(std::string_view family, std::string_view interface
   return base::cat("net.", family, ".conf.", interface, ".", key);
 }
 
-std::vector<Step> host_plan(const std::vector<std::string>& interfaces) {
+std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces) {
   std::vector<Step> plan;
   plan.push_back(host(RuleSet{}));
-  for (const auto& name : interfaces) {
+  for (const auto& interface : interfaces) {
     // The guard first: forwarding is never on without it.
-    plan.push_back(host(OpenedInterface{name}));
+    plan.push_back(host(interface));
     // Whoever switches the global one on meanwhile (Docker does) wants it on here too: then it
     // is not ours any more to switch off.
-    Sysctl forwarding = sysctl(interface_sysctl("ipv4", name, "forwarding"), "1");
+    Sysctl forwarding = sysctl(interface_sysctl("ipv4", interface.name, "forwarding"), "1");
     forwarding.guard = "net.ipv4.ip_forward";
     plan.push_back(host(std::move(forwarding)));
   }

@@ -36,7 +36,7 @@ struct Endpoint {
 };
 
 /// INTERFACES: those of the host on which forwarding is to be switched on.
-std::vector<Step> host_plan(const std::vector<std::string>& interfaces);
+std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces);
 std::vector<Step> network_plan(const Network& network);
 std::vector<Step> container_plan(const Network& network, const Endpoint& endpoint);
 

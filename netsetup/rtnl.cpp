@@ -8,10 +8,12 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace netsetup::rtnl {
 
@@ -92,6 +94,14 @@ Message change_link(unsigned index, unsigned char family = AF_UNSPEC) {
 }
 
 }  // namespace
+
+std::optional<unsigned> find_index(const netlink::Socket& socket, const std::string& name) {
+  ifreq request{};
+  if (name.size() >= sizeof request.ifr_name) return std::nullopt;
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  if (::ioctl(socket.fd(), SIOCGIFINDEX, &request) < 0) return std::nullopt;
+  return static_cast<unsigned>(request.ifr_ifindex);
+}
 
 std::optional<Link> find_link(netlink::Socket& socket, const std::string& name) {
   if (!valid_interface_name(name)) return std::nullopt;

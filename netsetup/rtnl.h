@@ -24,6 +24,9 @@ struct Link {
   std::string alias;
 };
 
+/// The index of NAME in SOCKET's namespace: netdevice(7), SIOCGIFINDEX, a tenth of the cost of a
+/// link's whole description.
+std::optional<unsigned> find_index(const netlink::Socket& socket, const std::string& name);
 std::optional<Link> find_link(netlink::Socket& socket, const std::string& name);
 std::vector<Link> links(netlink::Socket& socket);
 

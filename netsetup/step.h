@@ -29,9 +29,11 @@ enum class Where : std::uint8_t { Host, Container };  // whose network namespace
 struct RuleSet {};
 
 /// An interface of the host that traffic comes in by, on which we switched forwarding on: the
-/// rule set drops transit through it that is not ours.
+/// rule set drops transit through it that is not ours. Where it is itself a BRIDGE, what its ports
+/// say to each other is no transit (it is seen by the rules where br_netfilter is loaded).
 struct OpenedInterface {
   std::string name;
+  bool bridge = false;
 };
 
 /// A sysctl, by its dotted name. GUARD, where there is one, is another sysctl and the value it

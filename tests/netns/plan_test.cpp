@@ -26,7 +26,7 @@ void make_uplink() {
 }
 
 std::vector<Step> shared_plan() {
-  auto plan = host_plan({"eth0"});
+  auto plan = host_plan({{"eth0", false}});
   const auto network = network_plan(Mini);
   plan.insert(plan.end(), network.begin(), network.end());
   return plan;
@@ -101,7 +101,7 @@ TEST_CASE("what somebody else switched on meanwhile stays on") {
   {
     const Observer none;
     Transaction transaction(kernel, journal, none);
-    for (const auto& each : host_plan({"eth0"})) transaction.apply(each);
+    for (const auto& each : host_plan({{"eth0", false}})) transaction.apply(each);
     transaction.commit();
   }
   fresh::sh("sysctl -qw net.ipv4.ip_forward=1");

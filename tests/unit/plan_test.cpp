@@ -32,7 +32,7 @@ std::string commands(const std::vector<Step>& plan) {
 }
 
 std::vector<Step> whole_plan() {
-  auto plan = host_plan({"eth0", "eth1.7"});
+  auto plan = host_plan({{"eth0", false}, {"eth1.7", false}, {"br1", true}});
   for (const auto& part : {network_plan(Mini), container_plan(Mini, web())})
     plan.insert(plan.end(), part.begin(), part.end());
   return plan;
@@ -47,6 +47,8 @@ nft 'add element inet mini_run opened { "eth0" }'
 sysctl -qw net.ipv4.conf.eth0.forwarding=1
 nft 'add element inet mini_run opened { "eth1.7" }'
 sysctl -qw net/ipv4/conf/eth1.7/forwarding=1
+nft 'add element inet mini_run opened { "br1" }; add element inet mini_run same_net { "br1" . "br1" }'
+sysctl -qw net.ipv4.conf.br1.forwarding=1
 ip link add mini0 address 02:42:0a:d2:00:01 type bridge
 sysctl -qw net.ipv6.conf.mini0.disable_ipv6=1
 sysctl -qw net.ipv4.conf.mini0.forwarding=1
