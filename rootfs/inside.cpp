@@ -52,8 +52,12 @@ base::UniqueFd directory_inside(int root, const std::string& path) {
     const std::string prefix = path.substr(0, end);
     found = open_inside(root, prefix, Flags);
     if (!found.valid() && errno == ENOENT) {
-      // EEXIST: a link to nothing. It is not ours to decide where that should be.
-      if (::mkdirat(parent.get(), prefix.c_str() + begin, 0755) < 0) fail(prefix);
+      if (::mkdirat(parent.get(), prefix.c_str() + begin, 0755) < 0) {
+        if (errno == EEXIST)
+          throw base::Error(base::cat("inside the root: ", base::printable(prefix),
+                                      " is a link to nothing in there"));
+        fail(prefix);
+      }
       found = open_inside(root, prefix, Flags);
     }
     if (!found.valid()) fail(prefix);
