@@ -102,7 +102,7 @@ ThreadCapabilities held() {
           words[0].effective | CapabilitySet{words[1].effective} << 32U};
 }
 
-// Inheritable is emptied by every call.
+// Every call empties inheritable, and by that ambient, which is never more than inheritable.
 void hold(const ThreadCapabilities& sets) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> words{};
@@ -158,8 +158,7 @@ std::vector<std::string> capability_names(CapabilitySet set) {
 }
 
 void limit_bounding_set(CapabilitySet set) {
-  base::check(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0),
-              "empty the ambient capabilities");
+  hold(held());
   // Up to the first number that the kernel does not know, so that those newer than our table go
   // too.
   for (unsigned number = 0; number < 64; ++number) {
@@ -168,7 +167,6 @@ void limit_bounding_set(CapabilitySet set) {
     if (errno == EINVAL && number > CAP_AUDIT_READ) break;
     throw Error(errno, "limit the bounding set of capabilities");
   }
-  hold(held());
 }
 
 void limit_permitted(CapabilitySet set) {
