@@ -33,6 +33,13 @@ def cgroup_mounts():
     return found
 
 
+def disk_mounts():
+    """Mount points of file systems that are on a disk."""
+    with open("/proc/self/mountinfo") as file:
+        fields = [line.split() for line in file]
+    return [f[4].replace("\\040", " ") for f in fields if f[f.index("-") + 2].startswith("/dev/")]
+
+
 def remove_cgroup(directory):
     """Removes DIRECTORY and what is below; the dying processes in it get a moment."""
     deadline = time.monotonic() + 5

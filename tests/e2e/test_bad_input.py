@@ -57,7 +57,6 @@ BAD_COMMAND_LINES = [  # arguments, what the line must speak of
     (["-v", "/etc:/proc/x", "true"], "/proc"),
     (["-v", "/etc:/sys", "true"], "/sys"),
     (["-w", "relative", "true"], "relative"),
-    (["-w", "/no/such/directory", "true"], "/no/such/directory"),
     (["-u", "nosuchuser", "true"], "nosuchuser"),
     (["-u", "root:nosuchgroup", "true"], "nosuchgroup"),
     (["-u", "4294967295", "true"], "4294967295"),
@@ -96,6 +95,11 @@ class CommandLine(Case):
                 self.assert_refused(self.world.mini_run(*arguments), says=says if "|" in says else re.escape(says))
         self.assert_same_state(before)
 
+    def test_a_failure_comes_alone(self):
+        """One clear line: hints about a container that does not come to be are no help"""
+        self.world.own_file("/etc/resolv.conf", "nameserver 127.0.0.53\n")
+        self.assert_refused(self.world.mini_run("-u", "nosuchuser", "true"), says="nosuchuser")
+
     def test_options_after_the_program_are_the_programs(self):
         self.assertEqual(self.run_ok("echo", "-p", "x", "--name", "--", "--help"), "-p x --name -- --help\n")
         self.assertEqual(self.run_ok("--", "echo", "-p", "--"), "-p --\n")
@@ -126,10 +130,10 @@ class CommandLine(Case):
         path = self.file("env", "".join(f"V{n}={'x' * 1000}\n" for n in range(9000)))
         result = self.world.mini_run("--env-file", path, "true")
         self.assertIn(result.returncode, (125, 126))
-        self.assert_refused(result, result.returncode, "too (long|large|many|big)|limit|1 MiB|File too")
+        self.assert_refused(result, result.returncode, "too (long|large|many|big)|longer|limit")
         one = self.file("one", f"V={'x' * 200_000}\n")
         result = self.world.mini_run("--env-file", one, "true")
-        self.assert_refused(result, result.returncode, "too (long|large|many|big)|limit")
+        self.assert_refused(result, result.returncode, "too (long|large|many|big)|longer|limit")
         self.assert_same_state(before)
 
 

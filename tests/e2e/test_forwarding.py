@@ -74,6 +74,10 @@ class Forwarding(Case):
         """A dockerd started in between still works after our exit"""
         self.assertTrue(shutil.which("dockerd"), "docker.io is needed (tests/packages.sh)")
         container = self.world.start("-p", "8080:80", *traffic.server())
+        # dockerd writes to /etc/docker, and containerd below /opt
+        self.world.sh(f"mkdir {self.world.directory}/upper {self.world.directory}/work; mount -t tmpfs none /opt;"
+                      f"mount -t overlay -o lowerdir=/etc,upperdir={self.world.directory}/upper,"
+                      f"workdir={self.world.directory}/work none /etc")
         top = os.path.join(self.world.directory, "docker")
         docker = self.world.popen(
             ["dockerd", "--data-root", f"{top}/data", "--exec-root", f"{top}/exec", "--pidfile", f"{top}/pid", "-H",

@@ -22,6 +22,12 @@ class Harness(Case):
         self.assertEqual(before, self.machine())
         self.assertFalse(os.path.exists("/run/else"))
 
+    def test_the_machines_files_are_read_only(self):
+        for path in "/etc/x", "/opt/x", "/tmp/x", "/var/log/x":
+            self.assertNotEqual(self.world.run(["touch", path], check=False).returncode, 0, path)
+            self.assertFalse(os.path.exists(path))
+        self.world.sh(f"touch {self.world.directory}/x")
+
     def test_state_is_stable(self):
         before = self.world.state()
         self.assertEqual(snapshot.difference(before, self.world.state()), "")

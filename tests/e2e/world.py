@@ -8,7 +8,8 @@
 Theory of operation. A holder process is process 1 of new pid, net, mount, uts, ipc and cgroup
 namespaces; two children of it hold the networks of `client` and `other`, whose only way anywhere is
 the host. Killing the holder ends everything that was ever started in the World, and the holder dies
-with the test. Programs are started as direct children of the test (children_in), so that a pid, a
+with the test. The machine's files are read-only in it, but for the World's own directory, so that a mistake
+of the program under test is an error in the test and not a change of the machine. Programs are started as direct children of the test (children_in), so that a pid, a
 signal and an exit status are the program's own.
 """
 
@@ -27,6 +28,10 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__f
 MINI_RUN = os.path.abspath(os.environ.get("MINI_RUN", f"{REPOSITORY}/build/mini-run"))
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NAMESPACES = ("mnt", "net", "uts", "ipc", "cgroup", "pid")
+
+# What a name means must not depend on the machine that the tests run on.
+HOSTS = "127.0.0.1 localhost\n127.0.1.1 testhost\n::1 ip6-localhost ip6-loopback\n"
+RESOLV_CONF = "nameserver 203.0.113.53\n"
 
 HOST_BATCH = """\
 link set lo up
@@ -155,11 +160,18 @@ class World:
         while True:
             signal.pause()
 
-    @staticmethod
-    def _mounts():
+    def _mounts(self):
         hierarchies = snapshot.cgroup_mounts()
+        disks = snapshot.disk_mounts()
         ns.mount("none", "/", flags=ns.MS_REC | ns.MS_PRIVATE)
         safe = ns.MS_NOSUID | ns.MS_NODEV | ns.MS_NOEXEC
+        ns.mount(self.directory, self.directory, flags=ns.MS_BIND)
+        for path in disks:
+            ns.mount(None, path, flags=ns.MS_REMOUNT | ns.MS_BIND | ns.MS_RDONLY)
+        for name, text in ("hosts", HOSTS), ("resolv.conf", RESOLV_CONF):
+            source = f"{self.directory}/etc-{name}"
+            _write(source, text)
+            ns.mount(source, f"/etc/{name}", flags=ns.MS_BIND)
         ns.mount("proc", "/proc", "proc", safe)
         ns.mount("sysfs", "/sys", "sysfs", safe)
         ns.mount("tmpfs", "/run", "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=755,size=64m")
