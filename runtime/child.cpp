@@ -126,7 +126,6 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
     }
   }
   close_all_but(channel.fd());
-  limit_bounding_set(0);
   limit_permitted(CapabilitySet{1} << CAP_KILL);
   return run_init(program, config.command.front(), channel);
 }

@@ -5,7 +5,6 @@
 #include <sys/sysinfo.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -43,17 +42,6 @@ std::uint64_t default_scratch_size() {
                                  std::uint64_t{memory.totalram} * memory.mem_unit / 10);
 }
 
-/// configs/host-root.json: each key is a list of {"path": ..., "why": ...}.
-rootfs::HostRoot parse_host_root() {
-  const auto json = nlohmann::json::parse(configs::HostRoot);
-  const auto paths = [&](const char* key) {
-    std::vector<std::string> list;
-    for (const auto& entry : json.at(key)) list.push_back(entry.at("path").get<std::string>());
-    return list;
-  };
-  return {paths("visible"), paths("hidden"), paths("empty-trees")};
-}
-
 }  // namespace
 
 Config decide(const Options& options) {
@@ -79,7 +67,7 @@ Config decide(const Options& options) {
   root.scratch_bytes = options.scratch_size.value_or(default_scratch_size());
   root.volumes = options.volumes;
   root.tmpfs = options.tmpfs;
-  if (root.directory.empty()) root.host_root = parse_host_root();
+  if (root.directory.empty()) root.host_root = default_host_root();
   rootfs::check(root);
 
   if (options.seccomp.empty() && child.capabilities == default_capabilities()) {

@@ -4,6 +4,8 @@
 
 #include <string_view>
 
+#include "rootfs/root.h"
+
 namespace configs {
 
 extern const std::string_view Ruleset;       // configs/ruleset.nft
@@ -12,3 +14,10 @@ extern const std::string_view Capabilities;  // configs/capabilities.json
 extern const std::string_view HostRoot;      // configs/host-root.json
 
 }  // namespace configs
+
+namespace runtime {
+
+/// configs/host-root.json, read when the program was built.
+rootfs::HostRoot default_host_root();
+
+}  // namespace runtime

@@ -104,6 +104,9 @@ void wait_until_ready(const Channel& channel) {
   }
 }
 
+/// A program that fails so soon after its start has probably missed something.
+constexpr std::chrono::seconds AtOnce{5};
+
 /// HOST 0 was the kernel's to choose: the user must be told.
 void tell_chosen_ports(const Options& options, const ContainerNetwork& network) {
   for (std::size_t i = 0; i < options.ports.size(); ++i) {
@@ -178,8 +181,11 @@ void run(const Options& options) {
   channel.send(Message::Kind::Go);  // 4
   timing.mark("go");
   for (const auto& line : network.foreign_drops()) say(line);
+  const auto started = std::chrono::steady_clock::now();
   const int status = supervise(child, channel, signals, options.stop_timeout);
   timing.mark("run");
+  if (status != 0 && std::chrono::steady_clock::now() - started < AtOnce)
+    for (const auto& line : rootfs::hidden_needs(child_config.root, options.command)) say(line);
   timing.print();
   end(network, options.explain, status);
 }

@@ -11,6 +11,7 @@
 #include "runtime/container.h"
 #include "runtime/options.h"
 #include "runtime/say.h"
+#include "runtime/seal.h"
 
 namespace {
 
@@ -34,9 +35,14 @@ int main(int argc, char** argv) {
   tidy_up();
   try {
     const auto options = runtime::parse_options(argc, argv);
-    if (!options.dry_run) runtime::run(options);
-    runtime::print_plan(options);
-    return 0;
+    if (options.dry_run) {
+      runtime::print_plan(options);
+      return 0;
+    }
+    if (runtime::needs_sealing(runtime::resolve_capabilities(runtime::default_capabilities(),
+                                                             options.cap_add, options.cap_drop)))
+      runtime::run_from_sealed_memfd(argv);
+    runtime::run(options);
   } catch (const base::Error& error) {
     runtime::say(error.what());
     return error.exit_status();

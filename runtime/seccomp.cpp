@@ -3,7 +3,7 @@
 //
 // The way of a profile: seccomp_profile.cpp reads the JSON into a policy, syscalls.cpp
 // knows the numbers, seccomp_program.cpp makes the program. For the default profile this happens
-// when mini-run is built (seccomp_compile.cpp), so that a start of a container only loads it.
+// when mini-run is built (bake_configs.cpp), so that a start of a container only loads it.
 #include "runtime/seccomp.h"
 
 #include <linux/seccomp.h>
