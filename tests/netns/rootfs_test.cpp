@@ -228,7 +228,9 @@ TEST_CASE("describe: run by sh, the commands make the mounts that enter() makes"
   given.read_only = true;
   given.tmpfs = {{"/opt/t"}};
   given.volumes = {{source.path(), "/opt/v", true}};
+  // The host is protected here as in run().
   const std::string script =
+      "mount --make-rprivate /\nmount --bind /tmp /tmp\nmount -o remount,bind,ro /\n" +
       base::join(rootfs::describe(given), "\n") + "\ncat /proc/self/mountinfo";
   const std::string command =
       "unshare -m -p -n -i -u --fork sh -e -c " + base::shell_quote(script) + " 2>&1";
