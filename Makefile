@@ -5,6 +5,8 @@ ASAN   ?= build-asan
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
 TYPE   ?= RelWithDebInfo
+# Optimizing what the sanitizers add takes the compiler six times as long, and finds no more.
+ASAN_FLAGS ?= -O0 -g1
 
 BIN_DIR := $(DESTDIR)$(PREFIX)/bin
 MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
@@ -32,7 +34,7 @@ build:
 	@$(call give_back,$(BUILD))
 
 asan:
-	@cmake -S . -B $(ASAN) -DCMAKE_BUILD_TYPE=$(TYPE) -DSANITIZE=ON >/dev/null
+	@cmake -S . -B $(ASAN) -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS='$(ASAN_FLAGS)' -DSANITIZE=ON >/dev/null
 	@cmake --build $(ASAN) -j $(JOBS)
 	@$(call give_back,$(ASAN))
 
