@@ -13,6 +13,7 @@ of the program under test is an error in the test and not a change of the machin
 signal and an exit status are the program's own.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -79,6 +80,21 @@ def _enter_cgroups(name):
             os.mkdir(made[-1])
             _write(f"{made[-1]}/cgroup.procs", "0")
     return made
+
+
+def descendants(pid):
+    """Pids, as this test sees them, of all processes below PID; parents first."""
+    found, queue = [], [pid]
+    while queue:
+        pid = queue.pop(0)
+        try:
+            with open(f"/proc/{pid}/task/{pid}/children") as file:
+                children = [int(word) for word in file.read().split()]
+        except OSError:
+            continue
+        found += children
+        queue += children
+    return found
 
 
 def prefix(pid):
@@ -231,7 +247,9 @@ class World:
         try:
             out, err = process.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired:
-            process.kill()
+            for pid in [*descendants(process.pid), process.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             out, err = process.communicate()
             raise AssertionError(f"still running after {timeout} s: {argv}\n{out}\n{err}") from None
         result = subprocess.CompletedProcess(argv, process.returncode, out, err)
@@ -340,18 +358,7 @@ class Container:
         return self
 
     def descendants(self):
-        """Pids, as this test sees them, of all processes below mini-run; parents first."""
-        found, queue = [], [self.pid]
-        while queue:
-            pid = queue.pop(0)
-            try:
-                with open(f"/proc/{pid}/task/{pid}/children") as file:
-                    children = [int(word) for word in file.read().split()]
-            except OSError:
-                continue
-            found += children
-            queue += children
-        return found
+        return descendants(self.pid)
 
     @property
     def init(self):
