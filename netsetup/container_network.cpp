@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "netsetup/port_owner.h"
+#include "netsetup/repair.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/sysctl.h"
 
@@ -83,15 +84,20 @@ void ContainerNetwork::join() {
       [this](Journal& journal) {
         return apply_all(kernel_, journal, observer_, host_plan(closed_interfaces(kernel_)), "");
       },
-      [this](const std::string&) { return kernel_.nft().find_table().has_value(); });
+      [this] { return kernel_.nft().find_table().has_value(); },
+      [this] { reinstall_rules(kernel_, state_); });
+  const std::string& bridge = request_.bridge;
   const std::string subnet = network_scope_.join(
       kernel_,
-      [this](Journal& journal) {
-        const Network network = choose_network(kernel_, request_.bridge);
+      [&](Journal& journal) {
+        const Network network = choose_network(kernel_, bridge);
         return apply_all(kernel_, journal, observer_, network_plan(network), network.subnet.text());
       },
-      [this](const std::string&) {
-        return rtnl::find_index(kernel_.host_route(), request_.bridge).has_value();
+      [&] { return rtnl::find_index(kernel_.host_route(), bridge).has_value(); },
+      [&] {
+        throw Error(cat("the bridge ", bridge,
+                        " was removed while containers are joined to it; "
+                        "end them first"));
       });
   network_ = {request_.bridge, Cidr::parse(subnet).value()};
   lease_ = Lease::take(network_scope_.directory(), network_.subnet);

@@ -147,7 +147,7 @@ Journal::Journal(int dir)
     : file_(base::open_or_throw("journal", O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, dir)) {}
 
 void Journal::append(const Step& undo) {
-  base::write_all(fd(), to_line(undo), "write the journal");
+  base::write_all(fd(), to_line(undo), "write the journal in /run/mini-run");
 }
 
 std::vector<Step> Journal::read(std::size_t* damaged) const {

@@ -24,21 +24,6 @@ using base::Error;
 
 namespace {
 
-/// The thread is in another network namespace for as long as this lives.
-class InNamespace {
- public:
-  InNamespace(int there, int back) : back_(back) {
-    check(::setns(there, CLONE_NEWNET), "enter the container's network namespace");
-  }
-  InNamespace(const InNamespace&) = delete;
-  InNamespace& operator=(const InNamespace&) = delete;
-  // Coming back to where we were cannot fail: the descriptor is open and we had the right to leave.
-  ~InNamespace() { static_cast<void>(::setns(back_, CLONE_NEWNET)); }
-
- private:
-  int back_;
-};
-
 std::vector<nft::Element> elements(const OpenedInterface& opened) {
   const auto name = nft::interface_field(opened.name);
   std::vector<nft::Element> made = {{"opened", {name}, {}, {}, {}}};
@@ -66,6 +51,10 @@ nft::Element element(const Publish& publish, const PublishedPort& port) {
   return made;
 }
 
+constexpr const char* MissingNft =
+    "; does this kernel have CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET, CONFIG_NFT_NAT, "
+    "CONFIG_NFT_MASQ, CONFIG_NFT_FIB_INET (modprobe nf_tables)?";
+
 /// What to look for where the kernel does not know a thing at all.
 std::string_view missing_option(const Step& step, int error) {
   if (error != EOPNOTSUPP && error != EPROTONOSUPPORT && error != EAFNOSUPPORT) return {};
@@ -73,11 +62,7 @@ std::string_view missing_option(const Step& step, int error) {
       Overloaded{
           [](const Bridge&) { return "; does this kernel have CONFIG_BRIDGE (modprobe bridge)?"; },
           [](const Veth&) { return "; does this kernel have CONFIG_VETH (modprobe veth)?"; },
-          [](const RuleSet&) {
-            return "; does this kernel have CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET, "
-                   "CONFIG_NFT_NAT, CONFIG_NFT_MASQ, CONFIG_NFT_FIB_INET (modprobe nf_tables)?";
-          },
-          [](const auto&) { return ""; }},
+          [](const RuleSet&) { return MissingNft; }, [](const auto&) { return ""; }},
       step.object);
 }
 
@@ -89,8 +74,13 @@ netlink::Socket& Kernel::host_route() {
 }
 
 nft::Socket& Kernel::nft() {
-  if (!nft_) nft_.emplace();
-  return *nft_;
+  if (nft_) return *nft_;
+  try {
+    return nft_.emplace();
+  } catch (const Error& error) {
+    if (error.code().value() != EPROTONOSUPPORT) throw;
+    throw error.within("nf_tables", MissingNft);
+  }
 }
 
 netlink::Socket& Kernel::route(Where where) {
@@ -100,8 +90,25 @@ netlink::Socket& Kernel::route(Where where) {
 void Kernel::enter_container(pid_t pid) {
   host_netns_ = base::open_or_throw("/proc/self/ns/net", O_RDONLY);
   container_netns_ = base::open_or_throw(cat("/proc/", pid, "/ns/net"), O_RDONLY);
-  const InNamespace inside(container_netns_.get(), host_netns_.get());
-  container_route_.emplace(NETLINK_ROUTE);
+  inside([this] { container_route_.emplace(NETLINK_ROUTE); });
+}
+
+/// Runs FUNCTION in the container's namespace.
+template <class Function>
+void Kernel::inside(const Function& function) {
+  check(::setns(container_netns_.get(), CLONE_NEWNET), "enter the container's network namespace");
+  lost_ = true;  // until we are back, whatever FUNCTION throws
+  const auto come_back = [this] {
+    check(::setns(host_netns_.get(), CLONE_NEWNET), "come back to the host's network namespace");
+    lost_ = false;
+  };
+  try {
+    function();
+  } catch (...) {
+    come_back();
+    throw;
+  }
+  come_back();
 }
 
 unsigned Kernel::index_of(Where where, const std::string& link) {
@@ -159,6 +166,8 @@ std::optional<Step> Kernel::undo(const Step& step) {
 }
 
 void Kernel::execute(const Step& step) {
+  // What is journalled is undone by the next mini-run, in the right place.
+  if (lost_) throw Error("in the wrong network namespace: nothing is changed here");
   try {
     if (step.verb == Verb::Create)
       create(step);
@@ -180,7 +189,12 @@ void Kernel::create(const Step& step) {
             nft::run_text(std::string(ruleset_));
           },
           [&](const OpenedInterface& opened) { nft().add(elements(opened), nft::Exclusive::No); },
-          [&](const Sysctl& sysctl) { write_sysctl(step, sysctl); },
+          [&](const Sysctl& sysctl) {
+            if (step.where == Where::Host)
+              write_sysctl(sysctl);
+            else
+              inside([&] { write_sysctl(sysctl); });
+          },
           [&](const Bridge& bridge) {
             if (!rtnl::find_link(socket, bridge.name))
               rtnl::create_bridge(socket, bridge.name, bridge.mac);
@@ -232,9 +246,7 @@ void Kernel::remove(const Step& step) {
              step.object);
 }
 
-void Kernel::write_sysctl(const Step& step, const Sysctl& sysctl) {
-  std::optional<InNamespace> inside;
-  if (step.where == Where::Container) inside.emplace(container_netns_.get(), host_netns_.get());
+void Kernel::write_sysctl(const Sysctl& sysctl) {
   if (!sysctl.ours.empty()) {  // an undo: only while what we wrote, and the guard, still stand
     if (read_sysctl(sysctl.key) != sysctl.ours) return;
     if (!sysctl.guard.empty() && read_sysctl(sysctl.guard) != sysctl.guard_value) return;
@@ -251,12 +263,18 @@ void Kernel::publish(const Publish& publish) {
     nft().add(elements, nft::Exclusive::Yes);
   } catch (const Error& error) {
     if (error.code().value() != EEXIST) throw;
+    // Another's: a conflict. Ours: somebody who mended a flushed rule set was quicker (repair.h).
+    std::vector<nft::Element> missing;
     for (std::size_t i = 0; i < elements.size(); ++i) {
-      if (const auto owner = nft().find_comment(elements[i]))
+      const auto datum = nft().find(elements[i]);
+      if (!datum)
+        missing.push_back(elements[i]);
+      else if (datum != nft::concatenate(elements[i].data))
         throw Error(cat("port ", publish.ports[i].host_port, "/", text(publish.ports[i].protocol),
-                        " is taken: the container ", base::printable(*owner), " has it"));
+                        " is taken: the container ",
+                        base::printable(nft().find_comment(elements[i]).value_or("?")), " has it"));
     }
-    throw;
+    if (!missing.empty()) nft().add(missing, nft::Exclusive::Yes);
   }
 }
 

@@ -41,7 +41,9 @@ class Kernel {
  private:
   void create(const Step& step);
   void remove(const Step& step);
-  void write_sysctl(const Step& step, const Sysctl& sysctl);
+  template <class Function>
+  void inside(const Function& function);
+  void write_sysctl(const Sysctl& sysctl);
   void publish(const Publish& publish);
   void unpublish(const Publish& publish);
   netlink::Socket& route(Where where);
@@ -53,6 +55,7 @@ class Kernel {
   std::optional<nft::Socket> nft_;
   base::UniqueFd host_netns_;
   base::UniqueFd container_netns_;
+  bool lost_ = false;  // could not come back from the container's namespace
 };
 
 }  // namespace netsetup

@@ -56,7 +56,7 @@ Lease Lease::take(int directory, const Cidr& subnet) {
     throw base::Error(base::cat("the network is full: every address of ", subnet.text(),
                                 " is in use; end a container first"));
   base::check(static_cast<int>(::pwrite(file.get(), &*offset, sizeof *offset, 0)),
-              "write the network's leases");
+              "write the leases in /run/mini-run");
   return {std::move(file), at(subnet, *offset)};
 }
 

@@ -4,6 +4,7 @@
 #include <nftables/libnftables.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -67,6 +68,25 @@ struct Library {
   throw base::Error(base::cat("nft: ", text.empty() ? "no reason given" : base::printable(text)));
 }
 
+/// libnftables calls exit(3) where it cannot have a netlink socket, after a line of its own.
+/// What that leaves half done is in the journals: the next start undoes it.
+class ExitGuard {
+ public:
+  ExitGuard() {
+    static const int Registered = std::atexit([] {
+      if (working) ::_exit(base::ExitFailure);
+    });
+    base::check(-Registered, "atexit");
+    working = true;
+  }
+  ExitGuard(const ExitGuard&) = delete;
+  ExitGuard& operator=(const ExitGuard&) = delete;
+  ~ExitGuard() { working = false; }
+
+ private:
+  static inline bool working = false;
+};
+
 }  // namespace
 
 void run_text(const std::string& text) {
@@ -76,6 +96,7 @@ void run_text(const std::string& text) {
   if (next.get() >= FD_SETSIZE)
     throw base::Error("nft: more than 1023 open descriptors, which libnftables cannot work with");
   const Library nft = Library::load();
+  const ExitGuard guard;
   const std::unique_ptr<nft_ctx, decltype(nft.context_free)> context(
       nft.context_new(NFT_CTX_DEFAULT), nft.context_free);
   if (!context) throw base::Error(ENOMEM, "nft_ctx_new");

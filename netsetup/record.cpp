@@ -63,9 +63,14 @@ Record::Record(const State& state, std::string name, Kernel& kernel)
               cat("the name ", name_, " is taken by a running container; choose another --name"));
         throw base::Error(error, "write to /run/mini-run");
       }
-      directory_ = make_directory(containers_.get(), name_);
-      journal_.emplace(directory_.get());
-      check(::flock(journal_->fd(), LOCK_EX | LOCK_NB), "lock the container's journal");
+      try {
+        directory_ = make_directory(containers_.get(), name_);
+        journal_.emplace(directory_.get());
+        check(::flock(journal_->fd(), LOCK_EX | LOCK_NB), "lock the container's journal");
+      } catch (...) {
+        remove_directory(containers_.get(), name_);
+        throw;
+      }
       check(::flock(containers_.get(), LOCK_UN), "unlock the containers' directory");
       return;
     }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -20,8 +21,8 @@ namespace {
 void write_up(int directory, const std::string& text) {
   const auto file =
       base::open_or_throw("up.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, directory);
-  base::write_all(file.get(), text, "write the network's state");
-  base::check(::renameat(directory, "up.new", directory, "up"), "write the network's state");
+  base::write_all(file.get(), text, "write to /run/mini-run");
+  base::check(::renameat(directory, "up.new", directory, "up"), "write to /run/mini-run");
 }
 
 }  // namespace
@@ -32,7 +33,7 @@ bool Scope::open() {
   directory_ = make_directory(parent_, name_);
   lock_ = base::UniqueFd(
       ::openat(directory_.get(), "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!lock_.valid() && errno != ENOENT) throw base::Error(errno, "open the network's lock");
+  if (!lock_.valid() && errno != ENOENT) throw base::Error(errno, "open a lock in /run/mini-run");
   return lock_.valid();
 }
 
@@ -53,18 +54,30 @@ bool Scope::lock(int operation) {
   return false;
 }
 
-std::string Scope::join(Kernel& kernel, const Build& build, const Check& check) {
+/// True: alone, with the exclusive lock. False: others have lived in it for longer than somebody
+/// takes who is just leaving.
+bool Scope::alone() {
+  constexpr timespec Moment = {0, 10'000'000};
+  for (int tries = 0; tries < 25; ++tries) {
+    if (lock(LOCK_EX | LOCK_NB)) return true;
+    ::nanosleep(&Moment, nullptr);
+  }
+  return false;
+}
+
+std::string Scope::join(Kernel& kernel, const Build& build, const Check& check,
+                        const Repair& repair) {
   for (;;) {
     if (!lock(LOCK_SH)) continue;
     const auto up = base::read_file("up", directory_.get());
-    if (up && check(*up)) return *up;
-    if (up) {
-      // Removed by hand. Whoever still lives in it would be cut off by building it anew.
-      if (!lock(LOCK_EX | LOCK_NB))
-        throw base::Error(base::cat("what `", name_,
-                                    "` describes is gone (removed by hand?) while "
-                                    "containers use it: end them first"));
+    if (up && check()) return *up;
+    if (up && alone()) {
       undo(kernel);
+      continue;
+    }
+    if (up) {
+      repair();
+      if (lock(LOCK_SH) && check()) return *up;
       continue;
     }
     if (!lock(LOCK_EX)) continue;

@@ -29,13 +29,15 @@ class Scope {
 
   /// Builds the thing: applies its plan, commits, returns its description (what `up` will say).
   using Build = std::function<std::string(Journal&)>;
-  /// Whether the thing that `up` describes is really there: somebody may have removed it by hand.
-  using Check = std::function<bool(const std::string& description)>;
+  /// Whether the thing is really there: somebody may have removed it by hand.
+  using Check = std::function<bool()>;
+  /// Puts back, under the feet of those who live in it, what was removed by hand.
+  using Repair = std::function<void()>;
 
   /// Joins, building if need be, and returns the description. Waits only while somebody builds or
   /// undoes. Throws what BUILD throws; then nothing is left of it. Where the thing is gone although
-  /// others live in it, throws Error.
-  std::string join(Kernel& kernel, const Build& build, const Check& check);
+  /// others live in it, calls REPAIR.
+  std::string join(Kernel& kernel, const Build& build, const Check& check, const Repair& repair);
 
   /// Gives up the share, if it has one; undoes the thing if nobody else has one. Returns what
   /// failed, a line each. Without a join before it, this sweeps what the dead have left.
@@ -49,6 +51,7 @@ class Scope {
  private:
   bool open();
   bool lock(int operation);
+  bool alone();
   std::vector<std::string> undo(Kernel& kernel) noexcept;
 
   int parent_;

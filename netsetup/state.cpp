@@ -37,10 +37,10 @@ base::UniqueFd make_directory(int dir, const std::string& name) {
   for (;;) {
     base::UniqueFd made(::openat(dir, name.c_str(), DirectoryFlags));
     if (made.valid()) return made;
-    if (errno != ENOENT) throw Error(errno, cat("open the state directory ", name));
+    if (errno != ENOENT) throw Error(errno, cat("open a directory of ", Top));
     // Somebody may remove it again before we open it: then once more.
     if (::mkdirat(dir, name.c_str(), 0700) < 0 && errno != EEXIST)
-      throw Error(errno, cat("make the state directory ", name));
+      throw Error(errno, cat("make a directory for ", Top));
   }
 }
 
@@ -60,8 +60,9 @@ std::vector<std::string> entries(int dir) {
 void remove_directory(int dir, const std::string& name) noexcept {
   try {
     const base::UniqueFd doomed(::openat(dir, name.c_str(), DirectoryFlags));
-    if (!doomed.valid()) return;
-    for (const auto& file : entries(doomed.get())) ::unlinkat(doomed.get(), file.c_str(), 0);
+    // Without a descriptor left it may still be empty.
+    if (doomed.valid())
+      for (const auto& file : entries(doomed.get())) ::unlinkat(doomed.get(), file.c_str(), 0);
     ::unlinkat(dir, name.c_str(), AT_REMOVEDIR);
   } catch (const std::exception&) {
     // Whoever comes next finds it and removes it.

@@ -46,7 +46,7 @@ base::UniqueFd create_mount(const char* type, std::initializer_list<MountOption>
   const base::UniqueFd context(::fsopen(type, FSOPEN_CLOEXEC));
   if (!context.valid() && errno == ENODEV)
     throw base::Error(base::cat(purpose, ": this kernel has no file system \"", type,
-                                "\" (see /proc/filesystems)"));
+                                "\" (see /proc/filesystems; overlay is CONFIG_OVERLAY_FS)"));
   if (!context.valid()) fail(-1, type, purpose);
   // What df(1) shows in its first column.
   if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", type, 0) < 0)

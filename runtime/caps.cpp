@@ -150,6 +150,8 @@ CapabilitySet resolve_capabilities(CapabilitySet start, const std::vector<std::s
   return set;
 }
 
+CapabilitySet held_capabilities() { return held().effective; }
+
 std::vector<std::string> capability_names(CapabilitySet set) {
   std::vector<std::string> names;
   for (unsigned number = 0; number < Names.size(); ++number)

@@ -26,6 +26,9 @@ CapabilitySet capability(std::string_view name);
 CapabilitySet resolve_capabilities(CapabilitySet start, const std::vector<std::string>& add,
                                    const std::vector<std::string>& drop);
 
+/// What this thread holds (effective).
+CapabilitySet held_capabilities();
+
 /// Names of the set, for messages and for the seccomp profile ("CAP_CHOWN", ...).
 std::vector<std::string> capability_names(CapabilitySet set);
 

@@ -29,13 +29,15 @@ std::pair<Channel, Channel> Channel::make() {
   return {Channel(base::UniqueFd(ends[0])), Channel(base::UniqueFd(ends[1]))};
 }
 
-void Channel::send(Message::Kind kind, std::string_view text, int exit_status) const noexcept {
+bool Channel::send(Message::Kind kind, std::string_view text, int exit_status) const noexcept {
   Wire wire{};
   wire.kind = kind;
   wire.exit_status = exit_status;
   text = text.substr(0, wire.text.size());
   std::memcpy(wire.text.data(), text.data(), text.size());
-  while (::send(fd(), &wire, HeaderSize + text.size(), MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  for (;;) {
+    if (::send(fd(), &wire, HeaderSize + text.size(), MSG_NOSIGNAL) >= 0) return true;
+    if (errno != EINTR) return false;
   }
 }
 

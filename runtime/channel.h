@@ -38,8 +38,8 @@ class Channel {
   static std::pair<Channel, Channel> make();
 
   explicit Channel(base::UniqueFd socket) : socket_(std::move(socket)) {}
-  /// Texts beyond 4 kB are cut. A dead reader is no error: nobody is left to be told.
-  void send(Message::Kind kind, std::string_view text = {}, int exit_status = 0) const noexcept;
+  /// Texts beyond 4 kB are cut. False: it was not sent, errno says why (EPIPE: nobody is left).
+  bool send(Message::Kind kind, std::string_view text = {}, int exit_status = 0) const noexcept;
   /// Waits. Nothing: the other end is closed.
   [[nodiscard]] std::optional<Message> receive() const;
   [[nodiscard]] int fd() const { return socket_.get(); }

@@ -42,6 +42,27 @@ std::uint64_t default_scratch_size() {
                                  std::uint64_t{memory.totalram} * memory.mem_unit / 10);
 }
 
+/// Says at once what would else fail half-way. Whatever the container is to hold, we must hold.
+void check_rights(CapabilitySet container) {
+  const CapabilitySet needed =
+      capability("SYS_ADMIN") | capability("NET_ADMIN") | capability("SYS_PTRACE") | container;
+  const auto missing = capability_names(needed & ~held_capabilities());
+  if (missing.empty()) return;
+  throw base::Error(cat("mini-run needs root's rights and lacks ", base::join(missing, ", "),
+                        "; run it with sudo"));
+}
+
+BpfProgram compile_file(const std::string& path, CapabilitySet capabilities) {
+  const std::string where = cat("--seccomp ", base::printable(path));
+  const auto profile = base::read_file(path);
+  if (!profile) throw base::Error(cat(where, ": there is no such file"));
+  try {
+    return compile_seccomp(*profile, capabilities);
+  } catch (const base::Error& error) {
+    throw error.within(where);
+  }
+}
+
 }  // namespace
 
 Config decide(const Options& options) {
@@ -60,6 +81,8 @@ Config decide(const Options& options) {
   child.capabilities =
       resolve_capabilities(default_capabilities(), options.cap_add, options.cap_drop);
 
+  check_rights(child.capabilities);
+
   rootfs::Root& root = child.root;
   root.directory = options.rootfs;
   root.writable = options.writable_root;
@@ -73,14 +96,8 @@ Config decide(const Options& options) {
   if (options.seccomp.empty() && child.capabilities == default_capabilities()) {
     child.seccomp = default_seccomp();
   } else if (options.seccomp != "unconfined") {
-    std::string profile(configs::Seccomp);
-    if (!options.seccomp.empty()) {
-      const auto file = base::read_file(options.seccomp);
-      if (!file)
-        throw base::Error(cat("--seccomp: there is no file ", base::printable(options.seccomp)));
-      profile = *file;
-    }
-    config.seccomp = compile_seccomp(profile, child.capabilities);
+    config.seccomp = options.seccomp.empty() ? compile_seccomp(configs::Seccomp, child.capabilities)
+                                             : compile_file(options.seccomp, child.capabilities);
     child.seccomp = config.seccomp;
   }
 

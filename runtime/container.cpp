@@ -93,14 +93,15 @@ void write_etc_files(const Config& config, const Options& options,
   write("resolv.conf", config.resolv_conf);
 }
 
-void wait_until_ready(const Channel& channel) {
+/// Adds what the child has to say to NOTES: it counts only if the container comes to be.
+void wait_until_ready(const Channel& channel, std::vector<std::string>& notes) {
   for (;;) {
     const auto message = channel.receive();  // 3
     if (!message) throw base::Error("the container died before its program could start");
     if (message->kind == Message::Kind::Ready) return;
     if (message->kind == Message::Kind::Failed)
       throw base::Error(message->text, message->exit_status);
-    say(message->text);
+    notes.push_back(message->text);
   }
 }
 
@@ -153,7 +154,7 @@ netsetup::Observer observer(const Options& options, const std::string& name) {
 void run(const Options& options) {
   Timing timing(options.timing);
   const Config config = decide(options);
-  for (const auto& note : config.notes) say(note);
+  std::vector<std::string> notes = config.notes;
   const SignalQueue signals;
   timing.mark("decide");
 
@@ -171,8 +172,9 @@ void run(const Options& options) {
 
   network.connect(child.pid());  // 2
   timing.mark("connect");
-  wait_until_ready(channel);
+  wait_until_ready(channel, notes);
   timing.mark("root");
+  for (const auto& note : notes) say(note);
   tell_chosen_ports(options, network);
   if (options.explain) {
     for (const auto& line : rootfs::describe(child_config.root))
