@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Rules as text: libnftables, loaded when it is needed.
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <nftables/libnftables.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "netsetup/nft.h"
@@ -68,23 +71,34 @@ struct Library {
   throw base::Error(base::cat("nft: ", text.empty() ? "no reason given" : base::printable(text)));
 }
 
-/// libnftables calls exit(3) where it cannot have a netlink socket, after a line of its own.
-/// What that leaves half done is in the journals: the next start undoes it.
+/// libnftables calls exit(3) where it cannot have a netlink socket, after a line of its own. While
+/// this lives its lines go nowhere and such an exit is an error of ours, in our words. What it
+/// leaves half done is in the journals: the next start undoes it.
 class ExitGuard {
  public:
   ExitGuard() {
-    static const int Registered = std::atexit([] {
-      if (working) ::_exit(base::ExitFailure);
-    });
+    static const int Registered = std::atexit(at_exit);
     base::check(-Registered, "atexit");
-    working = true;
+    const auto null = base::open_or_throw("/dev/null", O_WRONLY);
+    user = base::check(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), "keep standard error");
+    ::dup2(null.get(), STDERR_FILENO);
   }
   ExitGuard(const ExitGuard&) = delete;
   ExitGuard& operator=(const ExitGuard&) = delete;
-  ~ExitGuard() { working = false; }
+  ~ExitGuard() {
+    ::dup2(user, STDERR_FILENO);
+    ::close(std::exchange(user, -1));
+  }
 
  private:
-  static inline bool working = false;
+  static void at_exit() {
+    if (user < 0) return;
+    constexpr std::string_view Line = "mini-run: libnftables cannot have a netlink socket\n";
+    static_cast<void>(!::write(user, Line.data(), Line.size()));
+    ::_exit(base::ExitFailure);
+  }
+
+  static inline int user = -1;  // the user's standard error, meanwhile
 };
 
 }  // namespace

@@ -83,8 +83,9 @@ State::State() : name_(own_namespace()) {
     try {
       root_ = make_directory(top_.get(), name_);
     } catch (const Error& error) {
-      if (error.code().value() != ENOENT) throw;
-      continue;  // the top went away under us
+      if (error.code().value() == ENOENT) continue;  // the top went away under us
+      ::rmdir(Top);                                  // if it is ours, it is empty
+      throw;
     }
     check(::flock(root_.get(), LOCK_SH), "lock the state directory");
     check(::fstat(root_.get(), &status), "look at the state directory");

@@ -100,8 +100,8 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
   check_inside_root();
   const auto environment = make_environment(user.home, config.hostname, config.environment);
   become(user, config.capabilities);
-  channel.send(Message::Kind::Ready);                  // 3
-  if (!channel.receive()) ::_exit(base::ExitFailure);  // 4
+  if (!channel.send(Message::Kind::Ready)) ::_exit(base::ExitFailure);  // 3
+  if (!channel.receive()) ::_exit(base::ExitFailure);                   // 4
   close_all_but(channel.fd());
   if (!config.seccomp.empty()) load_seccomp(config.seccomp);
   const int error = exec_program(config.command, environment);

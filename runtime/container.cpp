@@ -180,7 +180,7 @@ void run(const Options& options) {
     for (const auto& line : rootfs::describe(child_config.root))
       base::write_all(STDERR_FILENO, line + "\n", "write to standard error");
   }
-  channel.send(Message::Kind::Go);  // 4
+  if (!channel.send(Message::Kind::Go)) throw base::Error(errno, "start the program");  // 4
   timing.mark("go");
   for (const auto& line : network.foreign_drops()) say(line);
   const auto started = std::chrono::steady_clock::now();
