@@ -75,6 +75,7 @@ ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
 
 ContainerNetwork::~ContainerNetwork() {
   disconnect();
+  release();
   leave();
 }
 
@@ -125,13 +126,18 @@ void ContainerNetwork::disconnect() noexcept {
   reservation_.reset();
 }
 
+void ContainerNetwork::release() noexcept {
+  // In the journal too, until the record went: an error here has nobody to be told.
+  if (lease_) undo_all(kernel_, {{Verb::Delete, Where::Host, Flows{address(), 0}}});
+  kernel_.leave_container();
+  lease_.reset();
+}
+
 std::vector<std::string> ContainerNetwork::leave() noexcept {
   std::vector<std::string> failures;
   const auto collect = [&](std::vector<std::string> lines) {
     failures.insert(failures.end(), lines.begin(), lines.end());
   };
-  if (lease_) collect(undo_all(kernel_, {{Verb::Delete, Where::Host, Flows{address(), 0}}}));
-  lease_.reset();
   collect(network_scope_.leave(kernel_));
   for (const auto& name : entries(state_.fd())) {
     if (name.starts_with(ScopePrefix)) collect(Scope(state_.fd(), name).leave(kernel_));

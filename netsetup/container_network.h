@@ -6,8 +6,10 @@
 //   (the runtime clones the container)
 //   connect(pid)         veth, address, route, published ports
 //   (it lives)
-//   disconnect()         unpublished; name, ports and address are free
-//   leave()              what the last container leaves is undone: slow, for nobody to wait for
+//   disconnect()         unpublished; name and ports are free
+//   release()            its connections are forgotten, its namespace and address are free
+//   leave()              what the last container leaves is undone
+// From release() on it is slow, for nobody to wait for.
 #pragma once
 
 #include <optional>
@@ -44,6 +46,7 @@ class ContainerNetwork {
   void join();
   void connect(pid_t pid);
   void disconnect() noexcept;
+  void release() noexcept;
   /// Returns what failed, a line each.
   std::vector<std::string> leave() noexcept;
 

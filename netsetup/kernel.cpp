@@ -93,6 +93,11 @@ void Kernel::enter_container(pid_t pid) {
   inside([this] { container_route_.emplace(NETLINK_ROUTE); });
 }
 
+void Kernel::leave_container() {
+  container_route_.reset();
+  container_netns_.reset();
+}
+
 /// Runs FUNCTION in the container's namespace.
 template <class Function>
 void Kernel::inside(const Function& function) {

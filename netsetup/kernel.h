@@ -26,6 +26,9 @@ class Kernel {
   /// the namespace and comes back (setns(2)); PID not yet reaped.
   void enter_container(pid_t pid);
 
+  /// Lets go of the container's namespace: its veth may go.
+  void leave_container();
+
   /// What would undo STEP, from the state as it is now: nothing where STEP would change nothing,
   /// or where the namespace's death undoes it. Changes nothing. Throws Error where the object
   /// exists and is not ours.

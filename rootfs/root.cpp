@@ -114,6 +114,7 @@ std::optional<std::string> etc_text(const Root& root, const char* name) {
 // Writes the /etc files into DIRECTORY, a descriptor. What has the name there goes: a link would
 // lead us away, a FIFO would hang us.
 void write_etc_files(const Root& root, int directory) {
+  if (root.wait_for_etc_files) root.wait_for_etc_files();
   for (const char* name : EtcFiles) {
     const auto text = etc_text(root, name);
     if (!text) continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ struct Root {
   // They are copied into the copy-on-write layer, where the container may change them; over a
   // writable root they are mounted. A name that is not there is left as the root has it.
   int etc_files = -1;
+  // Called by enter() before it reads them, where they are written meanwhile; throws Error where
+  // they will not come.
+  std::function<void()> wait_for_etc_files;
 };
 
 /// Everything that can be known before the first change: the directory is there, is a directory and

@@ -134,7 +134,7 @@ User find_user(std::string_view spec, std::string_view passwd, std::string_view 
     throw base::Error(
         base::cat("-u: no group ", base::printable(group_name), " in the container's /etc/group"));
   std::ranges::sort(user.groups);
-  user.groups.erase(std::ranges::unique(user.groups).begin(), user.groups.end());
+  user.groups.erase(std::unique(user.groups.begin(), user.groups.end()), user.groups.end());
   return user;
 }
 

@@ -3,9 +3,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "base/error.h"
 
@@ -34,7 +34,7 @@ bool Channel::send(Message::Kind kind, std::string_view text, int exit_status) c
   wire.kind = kind;
   wire.exit_status = exit_status;
   text = text.substr(0, wire.text.size());
-  std::memcpy(wire.text.data(), text.data(), text.size());
+  std::copy(text.begin(), text.end(), wire.text.begin());
   for (;;) {
     if (::send(fd(), &wire, HeaderSize + text.size(), MSG_NOSIGNAL) >= 0) return true;
     if (errno != EINTR) return false;

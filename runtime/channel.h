@@ -3,12 +3,14 @@
 //
 //        mini-run (parent)                          container (child)
 //   1    clone3 ---------------------------------->  init: process 1 of the new namespaces
-//   2    veth, addresses, ports                      mounts, pivot_root; forks the program, which
-//                                                    becomes its user, drops its capabilities
-//   3                          <- Ready | Failed     the program waits
-//   4    Go ->                                       the program loads its seccomp filter, execs
-//   5                          <- Failed             only where execve(2) failed
-//   6                          <- Note               a line for the user, at any time
+//   2    joins the network, leases an address        mounts begin
+//   3    Files: /etc/hosts and so on are written ->  they are copied; pivot_root
+//   4    veth, addresses, published ports            forks the program, which becomes its user,
+//                                                    drops its capabilities
+//   5                          <- Ready | Failed     the program waits
+//   6    Go ->                                       the program loads its seccomp filter, execs
+//   7                          <- Failed             only where execve(2) failed
+//   8                          <- Note               a line for the user, at any time
 //
 // The numbers stand in the comments on both sides. The child's end is shared by init and program;
 // it is close-on-exec, so that the program never has it. End of file, on either side, means that
@@ -26,7 +28,7 @@
 namespace runtime {
 
 struct Message {
-  enum class Kind : std::uint8_t { Ready, Go, Failed, Note };
+  enum class Kind : std::uint8_t { Files, Ready, Go, Failed, Note };
   Kind kind = Kind::Note;
   int exit_status = 0;  // Failed: what mini-run is to exit with
   std::string text;     // Failed, Note: one line

@@ -100,12 +100,23 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
   check_inside_root();
   const auto environment = make_environment(user.home, config.hostname, config.environment);
   become(user, config.capabilities);
-  if (!channel.send(Message::Kind::Ready)) ::_exit(base::ExitFailure);  // 3
-  if (!channel.receive()) ::_exit(base::ExitFailure);                   // 4
+  if (!channel.send(Message::Kind::Ready)) ::_exit(base::ExitFailure);  // 5
+  if (!channel.receive()) ::_exit(base::ExitFailure);                   // 6
   close_all_but(channel.fd());
   if (!config.seccomp.empty()) load_seccomp(config.seccomp);
   const int error = exec_program(config.command, environment);
-  throw exec_error(error, config.command, environment);  // 5
+  throw exec_error(error, config.command, environment);  // 7
+}
+
+/// The same for a child of vfork(2), which must not return from where it was called.
+[[noreturn]] void run_program_or_fail(const ChildConfig& config, const rootfs::User& user,
+                                      const Channel& channel) noexcept {
+  try {
+    run_program(config, user, channel);
+  } catch (const base::Error& error) {
+    channel.send(Message::Kind::Failed, error.what(), error.exit_status());
+    ::_exit(error.exit_status());
+  }
 }
 
 int set_up_and_run(const ChildConfig& config, const Channel& channel) {
@@ -113,18 +124,18 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   // A parent that died before that line: its end of the channel is closed, receive() sees it.
   check(::setsid(), "setsid");
   check(::sethostname(config.hostname.data(), config.hostname.size()), "sethostname");
-  for (const auto& note : rootfs::enter(config.root)) channel.send(Message::Kind::Note, note);
+  rootfs::Root root = config.root;
+  root.wait_for_etc_files = [&] {
+    if (!channel.receive()) throw base::Error("mini-run has gone");  // 3
+  };
+  for (const auto& note : rootfs::enter(root)) channel.send(Message::Kind::Note, note);
   const rootfs::User user = rootfs::find_user(config.user);
 
-  const pid_t program = check(::fork(), "fork");
-  if (program == 0) {
-    try {
-      run_program(config, user, channel);
-    } catch (const base::Error& error) {
-      channel.send(Message::Kind::Failed, error.what(), error.exit_status());
-      return error.exit_status();
-    }
-  }
+  // vfork(2): until the program executes, init waits and lends it its memory, of which nothing has
+  // to be copied. All that differs from one to the other is the kernel's: descriptors, rights,
+  // signals, session.
+  const pid_t program = check(::vfork(), "vfork");
+  if (program == 0) run_program_or_fail(config, user, channel);
   close_all_but(channel.fd());
   limit_permitted(CapabilitySet{1} << CAP_KILL);
   return run_init(program, config.command.front(), channel);

@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -96,7 +98,7 @@ void write_etc_files(const Config& config, const Options& options,
 /// Adds what the child has to say to NOTES: it counts only if the container comes to be.
 void wait_until_ready(const Channel& channel, std::vector<std::string>& notes) {
   for (;;) {
-    const auto message = channel.receive();  // 3
+    const auto message = channel.receive();  // 5
     if (!message) throw base::Error("the container died before its program could start");
     if (message->kind == Message::Kind::Ready) return;
     if (message->kind == Message::Kind::Failed)
@@ -119,26 +121,44 @@ void tell_chosen_ports(const Options& options, const ContainerNetwork& network) 
             "against programs that bind them later"));
 }
 
-/// Undoes what was shared, if this was the last container, in a process that nobody waits for.
-void leave_in_background(ContainerNetwork& network) {
+/// What is left of a container that has ended.
+struct Remains {
+  ContainerNetwork& network;
+  base::UniqueFd mounts;  // its mount namespace
+};
+
+/// Undoes what was shared, if this was the last container.
+int tidy_up(void* pointer) {
   // Whoever starts the next container within this time finds the bridge still there.
   constexpr timespec Linger = {0, 50'000'000};
-  if (::fork() > 0) return;
-  // In the child, or here where there could be none.
+  auto& remains = *static_cast<Remains*>(pointer);
   ::setsid();
   const base::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int standard = 0; standard < 3; ++standard) ::dup2(null.get(), standard);
+  remains.mounts.reset();
+  remains.network.release();
   ::nanosleep(&Linger, nullptr);
-  network.leave();
+  remains.network.leave();
+  return 0;
 }
 
-[[noreturn]] void end(ContainerNetwork& network, bool explain, int status) {
-  network.disconnect();
-  if (explain)
-    for (const auto& failure : network.leave()) say(failure);
-  else
-    leave_in_background(network);
-  ::_exit(status);  // no destructor: the other process does what they would
+/// tidy_up() in a process that nobody waits for. It shares our memory (CLONE_VM) rather than have
+/// a copy of it: all that we do after this is to exit.
+void tidy_up_in_background(Remains& remains) {
+  alignas(16) static std::array<char, std::size_t{512} * 1024> stack;
+  if (::clone(tidy_up, stack.data() + stack.size(), CLONE_VM | SIGCHLD, &remains) < 0)
+    tidy_up(&remains);
+}
+
+[[noreturn]] void end(Remains remains, bool explain, int status) {
+  remains.network.disconnect();
+  if (explain) {
+    remains.network.release();
+    for (const auto& failure : remains.network.leave()) say(failure);
+  } else {
+    tidy_up_in_background(remains);
+  }
+  ::_exit(status);  // no destructor: the other process does what they would, in the same memory
 }
 
 netsetup::Observer observer(const Options& options, const std::string& name) {
@@ -159,18 +179,20 @@ void run(const Options& options) {
   timing.mark("decide");
 
   ContainerNetwork network(config.network, observer(options, config.network.name));
-  network.join();
-  write_etc_files(config, options, network);
-  timing.mark("join");
-
   ChildConfig child_config = config.child;
   child_config.root.etc_files = network.directory();
   auto [parent_end, child_end] = Channel::make();
   Channel channel{base::UniqueFd()};
+  timing.mark("reserve");
   Child child = clone_child(child_config, std::move(parent_end), std::move(child_end), channel);
   timing.mark("clone");
 
-  network.connect(child.pid());  // 2
+  network.join();  // 2
+  write_etc_files(config, options, network);
+  if (!channel.send(Message::Kind::Files) && errno != EPIPE)  // 3
+    throw base::Error(errno, "go on with the container");     // EPIPE: it has said why it died
+  timing.mark("join");
+  network.connect(child.pid());  // 4
   timing.mark("connect");
   wait_until_ready(channel, notes);
   timing.mark("root");
@@ -180,7 +202,11 @@ void run(const Options& options) {
     for (const auto& line : rootfs::describe(child_config.root))
       base::write_all(STDERR_FILENO, line + "\n", "write to standard error");
   }
-  if (!channel.send(Message::Kind::Go)) throw base::Error(errno, "start the program");  // 4
+  // Taking dozens of mounts apart takes longer than most of what a start does: while this is open,
+  // the container's end does not wait for it.
+  base::UniqueFd mounts(
+      ::open(cat("/proc/", child.pid(), "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!channel.send(Message::Kind::Go)) throw base::Error(errno, "start the program");  // 6
   timing.mark("go");
   for (const auto& line : network.foreign_drops()) say(line);
   const auto started = std::chrono::steady_clock::now();
@@ -189,7 +215,7 @@ void run(const Options& options) {
   if (status != 0 && std::chrono::steady_clock::now() - started < AtOnce)
     for (const auto& line : rootfs::hidden_needs(child_config.root, options.command)) say(line);
   timing.print();
-  end(network, options.explain, status);
+  end({network, std::move(mounts)}, options.explain, status);
 }
 
 void print_plan(const Options& options) {
