@@ -80,6 +80,20 @@ std::string flows_command(const Flows& flows) {
   return cat("conntrack -D -p udp --orig-port-dst ", flows.udp_port, " || true");
 }
 
+std::string sysctl_reason(const Sysctl& sysctl) {
+  const std::string_view key = sysctl.key;
+  if (key.ends_with("route_localnet"))
+    return "Answers to 127.0.0.1 may come back over the bridge: so the host's loopback can reach "
+           "the port.";
+  if (key.ends_with("disable_ipv6"))
+    return "Containers have IPv4 only: no address of the host's that they could reach unseen.";
+  if (key.ends_with("ping_group_range"))
+    return "Everybody in the container may ping, without the right to forge packets.";
+  if (key.ends_with("ip_unprivileged_port_start"))
+    return "Port 80 needs no privilege in here: the ports are the container's own.";
+  return "Packets that come in here may be routed on; the global ip_forward stays as it is.";
+}
+
 }  // namespace
 
 std::string command(const Step& step, std::string_view container) {
@@ -141,21 +155,7 @@ std::string reason(const Step& step) {
             return cat("What comes in by ", opened.name,
                        " and is neither for nor from a container stays closed.");
           },
-          [](const Sysctl& sysctl) -> std::string {
-            const std::string_view key = sysctl.key;
-            if (key.ends_with("route_localnet"))
-              return "Answers to 127.0.0.1 may come back over the bridge: so the host's loopback "
-                     "can reach the port.";
-            if (key.ends_with("disable_ipv6"))
-              return "Containers have IPv4 only: no address of the host's that they could reach "
-                     "unseen.";
-            if (key.ends_with("ping_group_range"))
-              return "Everybody in the container may ping, without the right to forge packets.";
-            if (key.ends_with("ip_unprivileged_port_start"))
-              return "Port 80 needs no privilege in here: the ports are the container's own.";
-            return "Packets that come in here may be routed on; the global ip_forward stays as "
-                   "it is.";
-          },
+          [](const Sysctl& sysctl) { return sysctl_reason(sysctl); },
           [](const Bridge&) -> std::string {
             return "A bridge is a switch in the kernel. Its own MAC, since it would else take "
                    "its lowest port's.";

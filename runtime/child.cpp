@@ -26,6 +26,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -121,7 +122,12 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
 
 int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG");
-  // A parent that died before that line: its end of the channel is closed, receive() sees it.
+  std::fill(config.arguments.begin(), config.arguments.end(), '\0');
+  constexpr std::string_view Name = "init";
+  if (config.arguments.size() > Name.size())
+    std::copy(Name.begin(), Name.end(), config.arguments.begin());
+  check(::prctl(PR_SET_NAME, "init", 0, 0, 0), "PR_SET_NAME");
+  // A parent that died before the first line: its end of the channel is closed, receive() sees it.
   check(::setsid(), "setsid");
   check(::sethostname(config.hostname.data(), config.hostname.size()), "sethostname");
   rootfs::Root root = config.root;

@@ -25,6 +25,7 @@ struct ChildConfig {
   std::vector<std::string> command;
   CapabilitySet capabilities = 0;
   std::span<const sock_filter> seccomp;  // empty: unconfined
+  std::span<char> arguments;             // of mini-run: wiped, since /proc/1/cmdline shows them
 };
 
 /// Sets the container up, runs its program, is its init; returns the exit status for _exit(2).

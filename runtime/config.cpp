@@ -78,6 +78,7 @@ Config decide(const Options& options) {
   child.environment = options.environment;
   child.workdir = options.workdir;
   child.command = options.command;
+  child.arguments = options.arguments;
   child.capabilities =
       resolve_capabilities(default_capabilities(), options.cap_add, options.cap_drop);
 

@@ -107,6 +107,13 @@ void wait_until_ready(const Channel& channel, std::vector<std::string>& notes) {
   }
 }
 
+void explain_root(const rootfs::Root& root) {
+  std::string out =
+      "\n# The container's root, in its own mount namespace, as mount(8) would make it.\n";
+  for (const auto& line : rootfs::describe(root)) out += line + "\n";
+  base::write_all(STDERR_FILENO, out + "\n", "write to standard error");
+}
+
 /// A program that fails so soon after its start has probably missed something.
 constexpr std::chrono::seconds AtOnce{5};
 
@@ -198,10 +205,7 @@ void run(const Options& options) {
   timing.mark("root");
   for (const auto& note : notes) say(note);
   tell_chosen_ports(options, network);
-  if (options.explain) {
-    for (const auto& line : rootfs::describe(child_config.root))
-      base::write_all(STDERR_FILENO, line + "\n", "write to standard error");
-  }
+  if (options.explain) explain_root(child_config.root);
   // Taking dozens of mounts apart takes longer than most of what a start does: while this is open,
   // the container's end does not wait for it.
   base::UniqueFd mounts(

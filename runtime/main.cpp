@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstring>
+#include <span>
 
 #include "base/error.h"
 #include "runtime/container.h"
@@ -29,12 +31,20 @@ void tidy_up() {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/// Where the kernel keeps what /proc/PID/cmdline shows: one string behind the other (proc(5)).
+std::span<char> memory_of(int argc, char** argv) {
+  if (argc == 0) return {};
+  char* const end = argv[argc - 1] + std::strlen(argv[argc - 1]);
+  return {argv[0], end};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   tidy_up();
   try {
-    const auto options = runtime::parse_options(argc, argv);
+    auto options = runtime::parse_options(argc, argv);
+    options.arguments = memory_of(argc, argv);
     if (options.dry_run) {
       runtime::print_plan(options);
       return 0;

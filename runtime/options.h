@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,6 +45,7 @@ struct Options {
   std::string seccomp;  // "", "unconfined" or a file
 
   // the run
+  std::span<char> arguments;   // the memory of our own command line, which may hold secrets (-e)
   unsigned stop_timeout = 10;  // seconds
   bool explain = false;
   bool dry_run = false;

@@ -4,8 +4,9 @@
 
 namespace runtime {
 
-std::string_view help_text() {
-  return R"(Usage: mini-run [OPTION]... [--] PROGRAM [ARG]...
+namespace {
+
+constexpr std::string_view Help = R"(Usage: mini-run [OPTION]... [--] PROGRAM [ARG]...
 
 Runs PROGRAM in a container: namespaces of its own, a network of its own behind
 a bridge, a copy-on-write root. Everything after PROGRAM belongs to PROGRAM.
@@ -87,6 +88,9 @@ Exit status: PROGRAM's own; 128+N if signal N ended it; 125 if mini-run itself
 failed; 126 if PROGRAM cannot be executed; 127 if it is not found.
 `man mini-run` has all of it in full.
 )";
-}
+
+}  // namespace
+
+std::string_view help_text() { return Help; }
 
 }  // namespace runtime
