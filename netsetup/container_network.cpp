@@ -46,6 +46,28 @@ Network choose_network(Kernel& kernel, const std::string& bridge) {
   return {bridge, *subnet};
 }
 
+Cidr parse_subnet(const std::string& up) {
+  const auto subnet = Cidr::parse(up);
+  if (!subnet)
+    throw Error(cat("/run/mini-run does not tell the network's subnet but '", base::printable(up),
+                    "'; end the containers and remove /run/mini-run"));
+  return *subnet;
+}
+
+/// bind(2) takes more than the host's own addresses: broadcast, multicast, any with
+/// ip_nonlocal_bind.
+void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
+  for (const auto& port : ports) {
+    if (!port.host_address || port.host_address->is_loopback()) continue;
+    const auto own = rtnl::addresses(kernel.host_route());
+    if (std::none_of(own.begin(), own.end(), [&](const auto& address) {
+          return address.cidr.address == *port.host_address;
+        }))
+      throw Error(cat("publish port ", port.host_port, " of ", port.host_address->text(),
+                      ": no interface of this host has that address (see `ip address`)"));
+  }
+}
+
 std::string apply_all(Kernel& kernel, Journal& journal, const Observer& observer,
                       const std::vector<Step>& plan, std::string description) {
   Transaction transaction(kernel, journal, observer);
@@ -63,6 +85,7 @@ ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
       host_scope_(state_.fd(), "host"),
       network_scope_(state_.fd(), cat(ScopePrefix, request_.bridge)) {
   try {
+    check_addresses(kernel_, request_.ports);
     record_.emplace(state_, request_.name, kernel_);
     reservation_.emplace(request_.ports,
                          [this](const PublishedPort& port) { return publisher_of(state_, port); });
@@ -100,7 +123,7 @@ void ContainerNetwork::join() {
                         " was removed while containers are joined to it; "
                         "end them first"));
       });
-  network_ = {request_.bridge, Cidr::parse(subnet).value()};
+  network_ = {request_.bridge, parse_subnet(subnet)};
   lease_ = Lease::take(network_scope_.directory(), network_.subnet);
 }
 
@@ -147,6 +170,15 @@ std::vector<std::string> ContainerNetwork::leave() noexcept {
   return failures;
 }
 
+void ContainerNetwork::open_late_interfaces() {
+  const auto late = closed_interfaces(kernel_);
+  if (late.empty()) return;
+  Journal journal(host_scope_.directory());
+  auto plan = host_plan(late);
+  plan.erase(plan.begin());  // the rule set is there
+  apply_all(kernel_, journal, observer_, plan, "");
+}
+
 std::vector<std::string> ContainerNetwork::foreign_drops() {
   std::vector<std::string> lines;
   const std::string& bridge = request_.bridge;
@@ -169,6 +201,7 @@ std::vector<std::string> ContainerNetwork::foreign_drops() {
 
 std::vector<Step> preview(const NetworkRequest& request) {
   Kernel kernel(request.ruleset);
+  check_addresses(kernel, request.ports);
   if (const auto taken = taken_ports(request.ports); !taken.empty())
     throw Error(cat("port ", taken.front().host_port, "/", text(taken.front().protocol),
                     " is taken: ", port_owner(taken.front()).value_or("somebody"), " has it"));
@@ -183,7 +216,7 @@ std::vector<Step> preview(const NetworkRequest& request) {
   if (state.valid()) up = Scope(state.get(), cat(ScopePrefix, request.bridge)).peek();
   Network network;
   if (up) {
-    network = {request.bridge, Cidr::parse(*up).value()};
+    network = {request.bridge, parse_subnet(*up)};
   } else {
     network = choose_network(kernel, request.bridge);
     append(network_plan(network));

@@ -54,6 +54,9 @@ class ContainerNetwork {
   [[nodiscard]] const Network& network() const { return network_; }
   [[nodiscard]] Ipv4 address() const { return lease_.value().address(); }
   [[nodiscard]] int directory() const { return record_->directory(); }
+  /// Interfaces that have come, or got their address, since the host's share was set up: traffic
+  /// may come in by them too.
+  void open_late_interfaces();
   /// Chains of others that would drop what is forwarded for this network, with the remedy, a line
   /// each.
   std::vector<std::string> foreign_drops();

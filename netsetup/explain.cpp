@@ -87,6 +87,8 @@ std::string sysctl_reason(const Sysctl& sysctl) {
            "the port.";
   if (key.ends_with("disable_ipv6"))
     return "Containers have IPv4 only: no address of the host's that they could reach unseen.";
+  if (key.ends_with("accept_ra"))
+    return "No neighbour can give it a route by an IPv6 router advertisement.";
   if (key.ends_with("ping_group_range"))
     return "Everybody in the container may ping, without the right to forge packets.";
   if (key.ends_with("ip_unprivileged_port_start"))

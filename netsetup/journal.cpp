@@ -2,9 +2,12 @@
 #include "netsetup/journal.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
+#include <ranges>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "netsetup/explain.h"
@@ -144,9 +147,15 @@ Step from_line(std::string_view line) {
 }  // namespace
 
 Journal::Journal(int dir)
-    : file_(base::open_or_throw("journal", O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, dir)) {}
+    : file_(base::open_or_throw("journal", O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK,
+                                dir)) {
+  struct stat status {};
+  base::check(::fstat(fd(), &status), "look at a journal in /run/mini-run");
+  if (!S_ISREG(status.st_mode))
+    throw base::Error("a journal in /run/mini-run is not a file; remove it");
+}
 
-void Journal::append(const Step& undo) {
+void Journal::append(const Step& undo) const {
   base::write_all(fd(), to_line(undo), "write the journal in /run/mini-run");
 }
 
@@ -167,9 +176,9 @@ std::vector<Step> Journal::read(std::size_t* damaged) const {
 
 std::vector<std::string> undo_all(Kernel& kernel, const std::vector<Step>& steps) noexcept {
   std::vector<std::string> failures;
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+  for (const Step& step : std::views::reverse(steps)) {
     try {
-      kernel.execute(*step);
+      kernel.execute(step);
     } catch (const std::exception& error) {
       failures.emplace_back(error.what());
     }

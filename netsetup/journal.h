@@ -21,7 +21,7 @@ class Journal {
   /// The file `journal` in DIR (a descriptor), made where it is not there yet.
   explicit Journal(int dir);
 
-  void append(const Step& undo);
+  void append(const Step& undo) const;
   /// Oldest first. Lines that make no sense are left out and counted in `damaged`.
   [[nodiscard]] std::vector<Step> read(std::size_t* damaged = nullptr) const;
 

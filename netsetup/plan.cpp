@@ -83,6 +83,7 @@ std::vector<Step> container_plan(const Network& network, const Endpoint& endpoin
       host(Hairpin{endpoint.veth}),
       inside(sysctl("net.ipv4.ping_group_range", "0\t2147483647")),
       inside(sysctl("net.ipv4.ip_unprivileged_port_start", "0")),
+      inside(sysctl(interface_sysctl("ipv6", "eth0", "accept_ra"), "0")),
       inside(LinkUp{"lo"}),
       inside(Address{"eth0", {endpoint.address, network.subnet.prefix}}),
       inside(LinkUp{"eth0"}),

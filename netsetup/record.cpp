@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -33,7 +34,10 @@ std::vector<Dead> take_dead(int containers) {
       const auto directory =
           base::open_or_throw(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, containers);
       Journal journal(directory.get());
-      if (::flock(journal.fd(), LOCK_EX | LOCK_NB) == 0) dead.push_back({name, std::move(journal)});
+      struct stat status {};
+      if (::flock(journal.fd(), LOCK_EX | LOCK_NB) == 0 && ::fstat(journal.fd(), &status) == 0 &&
+          status.st_nlink != 0)  // else its owner has removed it, and the name may be another's
+        dead.push_back({name, std::move(journal)});
     } catch (const base::Error&) {
       // Removed by its owner this moment, or nothing of ours: either way nothing to undo.
     }
@@ -52,31 +56,40 @@ void bury(int containers, const std::vector<Dead>& dead, Kernel& kernel) {
 
 Record::Record(const State& state, std::string name, Kernel& kernel)
     : containers_(make_directory(state.fd(), "containers")), name_(std::move(name)) {
-  for (bool swept = false;; swept = true) {
-    check(::flock(containers_.get(), LOCK_EX), "lock the containers' directory");
-    const auto dead = take_dead(containers_.get());
-    if (dead.empty() || swept) {
-      if (::mkdirat(containers_.get(), name_.c_str(), 0700) < 0) {
-        const int error = errno;
-        if (error == EEXIST)
-          throw base::Error(
-              cat("the name ", name_, " is taken by a running container; choose another --name"));
-        throw base::Error(error, "write to /run/mini-run");
-      }
-      try {
-        directory_ = make_directory(containers_.get(), name_);
-        journal_.emplace(directory_.get());
-        check(::flock(journal_->fd(), LOCK_EX | LOCK_NB), "lock the container's journal");
-      } catch (...) {
-        remove_directory(containers_.get(), name_);
-        throw;
-      }
-      check(::flock(containers_.get(), LOCK_UN), "unlock the containers' directory");
-      return;
-    }
+  // A taken name may be that of a dead container which another mini-run undoes this moment.
+  constexpr int Tries = 25;
+  constexpr timespec Moment = {0, 10'000'000};
+  for (int tries = 1; !take(kernel); ++tries) {
+    if (tries == Tries)
+      throw base::Error(
+          cat("the name ", name_, " is taken by a running container; choose another --name"));
+    ::nanosleep(&Moment, nullptr);
+  }
+}
+
+/// Undoes what the dead have left and takes the name. False: somebody has it.
+bool Record::take(Kernel& kernel) {
+  check(::flock(containers_.get(), LOCK_EX), "lock the containers' directory");
+  const auto dead = take_dead(containers_.get());
+  if (!dead.empty()) {
     check(::flock(containers_.get(), LOCK_UN), "unlock the containers' directory");
     bury(containers_.get(), dead, kernel);
+    check(::flock(containers_.get(), LOCK_EX), "lock the containers' directory");
   }
+  const bool made = ::mkdirat(containers_.get(), name_.c_str(), 0700) == 0;
+  if (!made && errno != EEXIST) throw base::Error(errno, "write to /run/mini-run");
+  if (made) {
+    try {
+      directory_ = make_directory(containers_.get(), name_);
+      journal_.emplace(directory_.get());
+      check(::flock(journal_->fd(), LOCK_EX | LOCK_NB), "lock the container's journal");
+    } catch (...) {
+      remove_directory(containers_.get(), name_);
+      throw;
+    }
+  }
+  check(::flock(containers_.get(), LOCK_UN), "unlock the containers' directory");
+  return made;
 }
 
 void Record::remove() noexcept {

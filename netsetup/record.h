@@ -29,6 +29,8 @@ class Record {
   void remove() noexcept;
 
  private:
+  bool take(Kernel& kernel);
+
   base::UniqueFd containers_;
   std::string name_;
   base::UniqueFd directory_;

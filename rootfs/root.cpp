@@ -42,6 +42,11 @@ namespace rootfs {
 
 namespace {
 
+// No device of the root can be opened. And nosuid: without new privileges set-user-ID bits do
+// nothing anyhow, but a program with file capabilities that are not to be had here (Debian's ping)
+// could not be executed at all.
+constexpr unsigned Restricted = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID;
+
 constexpr std::array EtcFiles = {"hosts", "hostname", "resolv.conf"};
 
 // Modes are as they are written here, not as the caller's umask(2) leaves them.
@@ -98,7 +103,7 @@ base::UniqueFd mount_layer(const Layer& layer, int lower, const std::string& pat
                          {"upperdir", layer.upper},
                          {"workdir", layer.work},
                          {"redirect_dir", "follow"}},
-                        MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0U),
+                        Restricted | (read_only ? MOUNT_ATTR_RDONLY : 0U),
                         base::cat("show ", base::printable(path), " copy-on-write"));
   } catch (const base::Error& error) {
     explain_overlay(error, lower, path);
@@ -192,7 +197,7 @@ base::UniqueFd directory_root(const Root& root, int scratch, std::vector<std::st
   if (root.writable) {
     base::UniqueFd inside = clone_mount(lower.get(), "", false, purpose);
     attach(inside.get(), target.get(), purpose);
-    restrict_mount(inside.get(), MOUNT_ATTR_NODEV, false, purpose);
+    restrict_mount(inside.get(), Restricted, false, purpose);
     mount_etc_files(root, inside.get(), scratch, notes);
     return inside;
   }

@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,6 +31,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <initializer_list>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -47,20 +49,38 @@ using base::check;
 namespace {
 
 /// Closes every descriptor beyond the standard ones, but KEPT. (close_range(2), Linux 5.9)
-void close_all_but(int kept) {
-  const auto close_range = [](unsigned first, unsigned last) {
-    if (first <= last)
-      check(static_cast<int>(::syscall(SYS_close_range, first, last, 0)), "close_range");
-  };
-  close_range(3, static_cast<unsigned>(kept) - 1);
-  close_range(static_cast<unsigned>(kept) + 1, ~0U);
+void close_all_but(std::initializer_list<int> kept) {
+  std::vector<unsigned> sorted(kept.begin(), kept.end());
+  std::sort(sorted.begin(), sorted.end());
+  sorted.push_back(~0U);
+  unsigned first = STDERR_FILENO + 1;
+  for (const unsigned next : sorted) {
+    if (first < next)
+      check(static_cast<int>(::syscall(SYS_close_range, first, next - 1, 0)), "close_range");
+    first = next + 1;
+  }
 }
 
 void reset_signals() {
-  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  // The kernel's own struct, all zero: SIG_DFL. glibc's functions leave out two signals.
+  const std::array<unsigned long, 4> by_default{};
+  for (int number = 1; number < NSIG; ++number)
+    ::syscall(SYS_rt_sigaction, number, by_default.data(), nullptr, sizeof(unsigned long));
   sigset_t none;
   ::sigemptyset(&none);
   check(::sigprocmask(SIG_SETMASK, &none, nullptr), "sigprocmask");
+}
+
+/// A terminal does not stop who is outside its session from reading: so where we are not in its
+/// foreground, standard input is empty, and no terminal can be read by way of the outputs.
+void leave_terminal(bool in_foreground) {
+  for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
+    if (::isatty(fd) == 0 || (fd == 0 && in_foreground)) continue;
+    const std::string path = cat("/proc/self/fd/", fd);
+    const base::UniqueFd other(fd == 0 ? ::open("/dev/null", O_RDONLY | O_CLOEXEC)
+                                       : ::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
+    if (other.valid()) ::dup2(other.get(), fd);
+  }
 }
 
 /// Enters DIRECTORY, making it where it is missing, as docker does.
@@ -95,6 +115,9 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
 [[noreturn]] void run_program(const ChildConfig& config, const rootfs::User& user,
                               const Channel& channel) {
   check(::setsid(), "setsid");
+  leave_terminal(config.in_foreground);
+  // The caller's keys are not the container's; a kernel without keys has none to give.
+  ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
   reset_signals();
   ::umask(022);
   enter_directory(config.workdir.empty() ? "/" : config.workdir);
@@ -103,7 +126,7 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
   become(user, config.capabilities);
   if (!channel.send(Message::Kind::Ready)) ::_exit(base::ExitFailure);  // 5
   if (!channel.receive()) ::_exit(base::ExitFailure);                   // 6
-  close_all_but(channel.fd());
+  close_all_but({channel.fd()});
   if (!config.seccomp.empty()) load_seccomp(config.seccomp);
   const int error = exec_program(config.command, environment);
   throw exec_error(error, config.command, environment);  // 7
@@ -122,6 +145,8 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
 
 int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG");
+  // Locks are our parent's alone: its death must free them at once.
+  close_all_but({channel.fd(), config.root.etc_files});
   std::fill(config.arguments.begin(), config.arguments.end(), '\0');
   constexpr std::string_view Name = "init";
   if (config.arguments.size() > Name.size())
@@ -142,7 +167,7 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   // signals, session.
   const pid_t program = check(::vfork(), "vfork");
   if (program == 0) run_program_or_fail(config, user, channel);
-  close_all_but(channel.fd());
+  close_all_but({channel.fd()});
   limit_permitted(CapabilitySet{1} << CAP_KILL);
   return run_init(program, config.command.front(), channel);
 }

@@ -25,6 +25,7 @@ struct ChildConfig {
   std::vector<std::string> command;
   CapabilitySet capabilities = 0;
   std::span<const sock_filter> seccomp;  // empty: unconfined
+  bool in_foreground = false;            // of the terminal that is our standard input
   std::span<char> arguments;             // of mini-run: wiped, since /proc/1/cmdline shows them
 };
 

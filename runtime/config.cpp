@@ -2,7 +2,10 @@
 #include "runtime/config.h"
 
 #include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -24,14 +27,14 @@ std::uint32_t random_number() {
   return number;
 }
 
-/// The program's name and four hex digits of the run: "nginx-3f9a".
+/// The program's name and the run in hex digits: "nginx-3f9a71c2".
 std::string made_up_name(const std::string& program, std::uint32_t run) {
   std::string name;
   for (const char c : program.substr(program.rfind('/') + 1).substr(0, 32)) {
     if (std::isalnum(static_cast<unsigned char>(c)) != 0) name += c;
   }
   if (name.empty()) name = "container";
-  return cat(name, "-", netsetup::veth_name(run).substr(7));
+  return cat(name, "-", netsetup::veth_name(run).substr(3));
 }
 
 /// 1 GiB or a tenth of the memory, the smaller.
@@ -42,10 +45,20 @@ std::uint64_t default_scratch_size() {
                                  std::uint64_t{memory.totalram} * memory.mem_unit / 10);
 }
 
-/// Says at once what would else fail half-way. Whatever the container is to hold, we must hold.
-void check_rights(CapabilitySet container) {
+/// Says at once what would else fail half-way.
+void check_surroundings() {
+  for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
+    struct stat status {};
+    if (::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
+      throw base::Error("a standard descriptor is a directory: that is a way out of a container");
+  }
+  constexpr rlim_t SmallestStack = 256 * 1024;
+  struct rlimit stack {};
+  base::check(::getrlimit(RLIMIT_STACK, &stack), "getrlimit");
+  if (stack.rlim_cur < SmallestStack)
+    throw base::Error("the stack is limited to less than 256 kB (ulimit -s); mini-run needs more");
   const CapabilitySet needed =
-      capability("SYS_ADMIN") | capability("NET_ADMIN") | capability("SYS_PTRACE") | container;
+      capability("SYS_ADMIN") | capability("NET_ADMIN") | capability("SYS_PTRACE");
   const auto missing = capability_names(needed & ~held_capabilities());
   if (missing.empty()) return;
   throw base::Error(cat("mini-run needs root's rights and lacks ", base::join(missing, ", "),
@@ -78,11 +91,12 @@ Config decide(const Options& options) {
   child.environment = options.environment;
   child.workdir = options.workdir;
   child.command = options.command;
+  child.in_foreground = ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
   child.arguments = options.arguments;
   child.capabilities =
       resolve_capabilities(default_capabilities(), options.cap_add, options.cap_drop);
 
-  check_rights(child.capabilities);
+  check_surroundings();
 
   rootfs::Root& root = child.root;
   root.directory = options.rootfs;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -95,9 +96,24 @@ void write_etc_files(const Config& config, const Options& options,
   write("resolv.conf", config.resolv_conf);
 }
 
+/// Waits for FD to be readable; throws where a signal asks us to stop first.
+void wait_for(int fd, const SignalQueue& signals) {
+  std::array<pollfd, 2> events = {{{fd, POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
+  while (events[0].revents == 0) {
+    if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR)
+      throw base::Error(errno, "poll");
+    if (events[1].revents == 0) continue;
+    const int number = signals.take();
+    if (number == SIGTERM || number == SIGINT || number == SIGHUP)
+      throw base::Error("stopped before the program started", 128 + number);
+  }
+}
+
 /// Adds what the child has to say to NOTES: it counts only if the container comes to be.
-void wait_until_ready(const Channel& channel, std::vector<std::string>& notes) {
+void wait_until_ready(const Channel& channel, const SignalQueue& signals,
+                      std::vector<std::string>& notes) {
   for (;;) {
+    wait_for(channel.fd(), signals);
     const auto message = channel.receive();  // 5
     if (!message) throw base::Error("the container died before its program could start");
     if (message->kind == Message::Kind::Ready) return;
@@ -105,6 +121,19 @@ void wait_until_ready(const Channel& channel, std::vector<std::string>& notes) {
       throw base::Error(message->text, message->exit_status);
     notes.push_back(message->text);
   }
+}
+
+/// Our share of the start failed with ERROR. If that is because the child has died, it has said
+/// why.
+[[noreturn]] void throw_first_cause(const Channel& channel, const base::Error& error) {
+  pollfd event = {channel.fd(), POLLIN, 0};
+  while (::poll(&event, 1, 0) > 0) {
+    const auto message = channel.receive();
+    if (!message) break;
+    if (message->kind == Message::Kind::Failed)
+      throw base::Error(message->text, message->exit_status);
+  }
+  throw error;
 }
 
 void explain_root(const rootfs::Root& root) {
@@ -194,14 +223,17 @@ void run(const Options& options) {
   Child child = clone_child(child_config, std::move(parent_end), std::move(child_end), channel);
   timing.mark("clone");
 
-  network.join();  // 2
-  write_etc_files(config, options, network);
-  if (!channel.send(Message::Kind::Files) && errno != EPIPE)  // 3
-    throw base::Error(errno, "go on with the container");     // EPIPE: it has said why it died
-  timing.mark("join");
-  network.connect(child.pid());  // 4
+  try {
+    network.join();  // 2
+    write_etc_files(config, options, network);
+    if (!channel.send(Message::Kind::Files)) throw base::Error(errno, "go on");  // 3
+    timing.mark("join");
+    network.connect(child.pid());  // 4
+  } catch (const base::Error& error) {
+    throw_first_cause(channel, error);
+  }
   timing.mark("connect");
-  wait_until_ready(channel, notes);
+  wait_until_ready(channel, signals, notes);
   timing.mark("root");
   for (const auto& note : notes) say(note);
   tell_chosen_ports(options, network);
@@ -212,6 +244,7 @@ void run(const Options& options) {
       ::open(cat("/proc/", child.pid(), "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
   if (!channel.send(Message::Kind::Go)) throw base::Error(errno, "start the program");  // 6
   timing.mark("go");
+  network.open_late_interfaces();
   for (const auto& line : network.foreign_drops()) say(line);
   const auto started = std::chrono::steady_clock::now();
   const int status = supervise(child, channel, signals, options.stop_timeout);

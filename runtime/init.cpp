@@ -90,17 +90,26 @@ pid_t find_background(pid_t program) {
   }
 }
 
+/// Who gets a forwarded signal, for kill(2). What a terminal would send goes to the whole group, as
+/// a terminal sends it.
+pid_t receiver(int signal, pid_t program, bool in_background) {
+  if (in_background) return -1;
+  return signal == SIGINT || signal == SIGQUIT ? -program : program;
+}
+
 }  // namespace
 
 int run_init(pid_t program, const std::string& name, const Channel& channel) {
   sigset_t all;
   ::sigfillset(&all);
   bool in_background = false;
+  int stop = 0;  // the last signal that was to end the container
   for (;;) {
     siginfo_t signal{};
     if (::sigwaitinfo(&all, &signal) < 0) continue;  // EINTR, after a stop
     if (signal.si_signo != SIGCHLD) {
-      ::kill(in_background ? -1 : program, signal.si_signo);
+      if (signal.si_signo == SIGTERM || signal.si_signo == SIGINT) stop = signal.si_signo;
+      ::kill(receiver(signal.si_signo, program, in_background), signal.si_signo);
       continue;
     }
     const auto status = reap(program);
@@ -112,6 +121,7 @@ int run_init(pid_t program, const std::string& name, const Channel& channel) {
       channel.send(Message::Kind::Note,
                    base::cat(name, " went to the background (process ", server,
                              " inside); the container stays up until it ends"));
+      if (stop != 0) ::kill(-1, stop);  // it was meant for what has remained, too
     } else if (in_background && others(program).outside == 0) {
       return 0;
     }

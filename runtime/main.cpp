@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <span>
@@ -20,7 +21,9 @@ namespace {
 /// What our caller may have left in a state that would surprise us.
 void tidy_up() {
   // Standard descriptors are open, or the first file we open would become one of them.
-  while (::open("/dev/null", O_RDWR) <= STDERR_FILENO) {  // NOLINT: not close-on-exec on purpose
+  for (int fd = 0; fd <= STDERR_FILENO;) {
+    fd = ::open("/dev/null", O_RDWR);  // NOLINT: not close-on-exec on purpose
+    if (fd < 0) throw base::Error(errno, "open /dev/null");
   }
   ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
   // Writing to a closed pipe, or beyond a file size limit, is an error and not our death.
@@ -41,8 +44,8 @@ std::span<char> memory_of(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  tidy_up();
   try {
+    tidy_up();
     auto options = runtime::parse_options(argc, argv);
     options.arguments = memory_of(argc, argv);
     if (options.dry_run) {

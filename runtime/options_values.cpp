@@ -101,7 +101,8 @@ std::string hostname(std::string_view text) {
 
 std::string network_name(std::string_view text) {
   // `all` and `default` are directories beside the interfaces' in /proc/sys/net/ipv4/conf.
-  if (text == "lo" || text == "all" || text == "default")
+  if (text == "lo" || text == "all" || text == "default" || text == "none" || text == "host" ||
+      text == "bridge")
     refuse("--network", text, "this name has a meaning of its own; the network's default is mini0");
   if (!is_name(text) || !netsetup::valid_interface_name(text)) {
     refuse("--network", text,

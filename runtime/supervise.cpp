@@ -113,6 +113,12 @@ SignalQueue::SignalQueue() {
   ::signal(SIGCHLD, SIG_DFL);
 }
 
+int SignalQueue::take() const {
+  signalfd_siginfo signal{};
+  return ::read(fd(), &signal, sizeof signal) == sizeof signal ? static_cast<int>(signal.ssi_signo)
+                                                               : 0;
+}
+
 int supervise(Child& child, const Channel& channel, const SignalQueue& signals,
               unsigned stop_timeout) {
   const bool had_terminal =

@@ -38,6 +38,8 @@ class SignalQueue {
  public:
   SignalQueue();
   [[nodiscard]] int fd() const { return fd_.get(); }
+  /// The number of the next pending one, 0: none.
+  [[nodiscard]] int take() const;
 
  private:
   base::UniqueFd fd_;

@@ -15,6 +15,7 @@ signal and an exit status are the program's own.
 
 import contextlib
 import os
+import stat
 import signal
 import subprocess
 import tempfile
@@ -176,6 +177,21 @@ class World:
         while True:
             signal.pause()
 
+    def _own_dev(self):
+        """The machine's device nodes are not a test's to change: nodes of our own."""
+        nodes = [(name, os.stat(f"/dev/{name}").st_rdev) for name in ("null", "zero", "full", "random", "urandom", "tty")]
+        ns.mount("tmpfs", "/dev", "tmpfs", ns.MS_NOSUID, "mode=755,size=1m")
+        for name, device in nodes:
+            os.mknod(f"/dev/{name}", 0o666 | stat.S_IFCHR, device)
+            os.chmod(f"/dev/{name}", 0o666)
+        for name in "pts", "shm":
+            os.mkdir(f"/dev/{name}")
+        ns.mount("devpts", "/dev/pts", "devpts", ns.MS_NOSUID | ns.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+        ns.mount("tmpfs", "/dev/shm", "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=1777")
+        for link, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",
+                             "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}.items():
+            os.symlink(target, f"/dev/{link}")
+
     def _mounts(self):
         hierarchies = snapshot.cgroup_mounts()
         disks = snapshot.disk_mounts()
@@ -188,6 +204,7 @@ class World:
             source = f"{self.directory}/etc-{name}"
             _write(source, text)
             ns.mount(source, f"/etc/{name}", flags=ns.MS_BIND)
+        self._own_dev()
         ns.mount("proc", "/proc", "proc", safe)
         ns.mount("sysfs", "/sys", "sysfs", safe)
         ns.mount("tmpfs", "/run", "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=755,size=64m")

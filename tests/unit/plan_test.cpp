@@ -62,6 +62,7 @@ ip link set mr-1f2e3d4c alias web
 bridge link set dev mr-1f2e3d4c hairpin on
 ip netns exec web sysctl -qw 'net.ipv4.ping_group_range=0	2147483647'
 ip netns exec web sysctl -qw net.ipv4.ip_unprivileged_port_start=0
+ip netns exec web sysctl -qw net.ipv6.conf.eth0.accept_ra=0
 ip -n web link set lo up
 ip -n web address add 10.210.0.2/22 dev eth0
 ip -n web link set eth0 up
