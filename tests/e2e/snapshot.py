@@ -126,7 +126,10 @@ def tree(top):
     for directory, directories, names in os.walk(top):
         for name in directories + names:
             path = os.path.join(directory, name)
-            info = os.lstat(path)
+            try:
+                info = os.lstat(path)
+            except FileNotFoundError:  # removed this moment: the caller looks again until all is quiet
+                continue
             found[f"file {path}"] = f"{stat.filemode(info.st_mode)} {info.st_uid}:{info.st_gid}"
     return found
 
