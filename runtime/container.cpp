@@ -244,8 +244,12 @@ void run(const Options& options) {
       ::open(cat("/proc/", child.pid(), "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
   if (!channel.send(Message::Kind::Go)) throw base::Error(errno, "start the program");  // 6
   timing.mark("go");
-  network.open_late_interfaces();
-  for (const auto& line : network.foreign_drops()) say(line);
+  try {
+    network.open_late_interfaces();
+    for (const auto& line : network.foreign_drops()) say(line);
+  } catch (const base::Error& error) {
+    say(error.what());  // the container runs; what this would have mended does not concern it
+  }
   const auto started = std::chrono::steady_clock::now();
   const int status = supervise(child, channel, signals, options.stop_timeout);
   timing.mark("run");

@@ -32,8 +32,7 @@ std::optional<std::string> read_file(const std::string& path, int dir) {
   }
   struct stat status {};
   check(::fstat(fd.get(), &status), "fstat");
-  if (!S_ISREG(status.st_mode))
-    throw Error(cat("read ", printable(path), ": not a regular file"));
+  if (!S_ISREG(status.st_mode)) throw Error(cat("read ", printable(path), ": not a regular file"));
   return read_all(fd.get());
 }
 

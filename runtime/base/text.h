@@ -14,10 +14,8 @@ namespace detail {
 inline void append(std::string& out, std::string_view piece) { out += piece; }
 inline void append(std::string& out, char piece) { out += piece; }
 template <class Integer>
-  requires std::is_integral_v<Integer>
-void append(std::string& out, Integer number) {
-  out += std::to_string(number);
-}
+requires std::is_integral_v<Integer>
+void append(std::string& out, Integer number) { out += std::to_string(number); }
 }  // namespace detail
 
 /// cat("port ", 80) == "port 80".
