@@ -4,13 +4,15 @@
 //
 //   init (process 1)                        the program (process 2), forked by init
 //     dies with mini-run (PDEATHSIG)
+//     gives up mini-run's locks
 //     session and hostname of its own
 //     the root: mounts, pivot_root
 //     the user is looked up
 //     forks                                 session of its own: no terminal to inject into
-//     closes all but the channel            working directory, signals as execve(2) finds them
-//     keeps CAP_KILL only                   groups, bounding set, user, capabilities
-//     reaps and forwards (init.cpp)         no_new_privs
+//     closes all but the channel            keys of its own
+//     keeps CAP_KILL only                   working directory, signals as execve(2) finds them
+//     reaps and forwards (init.cpp)         groups, bounding set, user, capabilities
+//                                           no_new_privs
 //                                           waits for Go
 //                                           closes all but the channel, loads seccomp, execs
 //
@@ -48,17 +50,21 @@ using base::check;
 
 namespace {
 
-/// Closes every descriptor beyond the standard ones, but KEPT. (close_range(2), Linux 5.9)
+/// Closes every descriptor beyond the standard ones but KEPT, which are open. (close_range(2),
+/// Linux 5.9)
 void close_all_but(std::initializer_list<int> kept) {
   std::vector<unsigned> sorted(kept.begin(), kept.end());
   std::sort(sorted.begin(), sorted.end());
-  sorted.push_back(~0U);
+  const auto close_range = [](unsigned first, unsigned last) {
+    if (first <= last)
+      check(static_cast<int>(::syscall(SYS_close_range, first, last, 0)), "close_range");
+  };
   unsigned first = STDERR_FILENO + 1;
   for (const unsigned next : sorted) {
-    if (first < next)
-      check(static_cast<int>(::syscall(SYS_close_range, first, next - 1, 0)), "close_range");
+    close_range(first, next - 1);
     first = next + 1;
   }
+  close_range(first, ~0U);
 }
 
 void reset_signals() {
@@ -146,7 +152,7 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
 int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG");
   // Locks are our parent's alone: its death must free them at once.
-  close_all_but({channel.fd(), config.root.etc_files});
+  close_all_but({config.root.etc_files, channel.fd()});
   std::fill(config.arguments.begin(), config.arguments.end(), '\0');
   constexpr std::string_view Name = "init";
   if (config.arguments.size() > Name.size())
