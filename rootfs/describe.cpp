@@ -45,7 +45,8 @@ void describe_host_root(const Root& root, Lines& lines) {
       "0,");
   lines.emplace_back("# a directory by an empty one with trusted.overlay.opaque=y");
   lines.emplace_back(
-      "mount -t overlay -o lowerdir=/,upperdir=upper0,workdir=work0,redirect_dir=follow,nodev "
+      "mount -t overlay -o "
+      "lowerdir=/,upperdir=upper0,workdir=work0,redirect_dir=follow,nosuid,nodev "
       "overlay "
       "overlay");
   lines.push_back(cat("mount --bind overlay/", ContainerRoot, " overlay"));
@@ -55,11 +56,12 @@ void describe_host_root(const Root& root, Lines& lines) {
 void describe_directory(const Root& root, Lines& lines) {
   const std::string directory = base::shell_quote(root.directory);
   if (root.writable) {
-    lines.push_back(cat("mount --bind -o nodev ", directory, " overlay"));
+    lines.push_back(cat("mount --bind -o nosuid,nodev ", directory, " overlay"));
     return;
   }
-  lines.push_back(cat("mount -t overlay -o lowerdir=", directory,
-                      ",upperdir=upper0,workdir=work0,redirect_dir=follow,nodev overlay overlay"));
+  lines.push_back(
+      cat("mount -t overlay -o lowerdir=", directory,
+          ",upperdir=upper0,workdir=work0,redirect_dir=follow,nosuid,nodev overlay overlay"));
 }
 
 void describe_system(Lines& lines) {
@@ -79,7 +81,7 @@ void describe_system(Lines& lines) {
   }
   for (const char* name : MaskedProcFiles) {
     const std::string path = inside(cat("/proc/", name));
-    masked(path, "-f", cat("mount --bind /dev/null ", path));
+    masked(path, "-f", cat("mount --bind -o ro,nosuid,noexec /dev/null ", path));
   }
   lines.emplace_back("mount -t sysfs -o ro,nosuid,nodev,noexec sysfs overlay/sys");
   for (const char* name : MaskedSys) {
@@ -89,7 +91,8 @@ void describe_system(Lines& lines) {
   lines.emplace_back("mount --bind dev overlay/dev");
   for (const Device& device : Devices) {
     const std::string path = inside(cat("/dev/", device.name));
-    lines.push_back(cat("touch ", path, " && mount --bind /dev/", device.name, " ", path));
+    lines.push_back(
+        cat("touch ", path, " && mount --bind -o ro,nosuid,noexec /dev/", device.name, " ", path));
   }
   for (const Link& link : DeviceLinks)
     lines.push_back(cat("ln -s ", link.target, " ", inside(cat("/dev/", link.name))));
@@ -127,7 +130,7 @@ std::vector<std::string> describe(const Root& root) {
     describe_directory(root, lines);
   describe_system(lines);
   describe_targets(root, lines);
-  if (root.read_only) lines.emplace_back("mount -o remount,bind,ro,nodev overlay");
+  if (root.read_only) lines.emplace_back("mount -o remount,bind,ro,nosuid,nodev overlay");
   lines.emplace_back("cd overlay && pivot_root . . && umount -l .");
   return lines;
 }

@@ -243,7 +243,7 @@ TEST_CASE("describe: run by sh, the commands make the mounts that enter() makes"
   CHECK_MESSAGE(::pclose(output) == 0, described);
   const std::string done = mounts(run(given, [] { return read("/proc/self/mountinfo"); }));
   CHECK(mounts(described) == done);
-  CHECK(done.find("/ / ro,nodev,relatime") != std::string::npos);
+  CHECK(done.find("/ / ro,nosuid,nodev,relatime") != std::string::npos);
 }
 
 TEST_CASE("check: what is wrong is said before anything is made") {
