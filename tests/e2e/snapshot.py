@@ -63,8 +63,8 @@ def clean_link(link):
     """LINK of `ip -j -d link` without what changes by itself, at any depth."""
     if isinstance(link, dict):
         return {k: clean_link(v) for k, v in link.items() if not VOLATILE_LINK_KEYS.search(k)}
-    if isinstance(link, list):
-        return [clean_link(item) for item in link]
+    if isinstance(link, list):  # NO-CARRIER comes and goes by itself for up to a second after a link is up
+        return [clean_link(item) for item in link if item != "NO-CARRIER"]
     return link
 
 
