@@ -32,6 +32,7 @@ build() {
   need make make command_there make
   need pkg-config pkgconf command_there pkg-config
   need libmnl-dev libmnl-devel header libmnl/libmnl.h
+  need libnftables-dev nftables-devel header nftables/libnftables.h
   need libseccomp-dev 'libseccomp-devel libseccomp-static' archive libseccomp.a
   need libcli11-dev cli11-devel header CLI/CLI.hpp
   need nlohmann-json3-dev json-devel header nlohmann/json.hpp
