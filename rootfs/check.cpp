@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "rootfs/host_view.h"
 #include "rootfs/mountinfo.h"
 #include "rootfs/root.h"
 
@@ -54,7 +55,7 @@ void check_target(std::string_view option, std::string_view target, std::set<std
 
 }  // namespace
 
-void check(const Root& root) {
+void check(Root& root) {
   check_directory(root);
   std::set<std::string> seen;
   for (const Volume& volume : root.volumes) {
@@ -64,6 +65,8 @@ void check(const Root& root) {
       throw base::Error(errno, base::cat("-v: source ", base::printable(volume.source)));
   }
   for (const Tmpfs& tmpfs : root.tmpfs) check_target("--tmpfs", tmpfs.target, seen);
+  if (root.directory.empty())
+    root.host_view = std::make_shared<const HostView>(look_at_host(root.host_root));
 }
 
 }  // namespace rootfs

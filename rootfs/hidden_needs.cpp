@@ -80,11 +80,10 @@ std::optional<std::string> mentioned(const std::string& text, const std::string&
 
 std::vector<std::string> hidden_needs(const Root& root, const std::vector<std::string>& command) {
   std::vector<std::string> lines;
-  if (!root.directory.empty() || command.empty()) return lines;
+  if (!root.host_view || command.empty()) return lines;
   const std::string text =
       base::cat(base::join(command, "\n"), "\n", configuration_text(command.front()));
-  std::optional<RealPaths> paths;
-  for (const HostPath& hidden : look_at_host(root.host_root, paths).hidden) {
+  for (const HostPath& hidden : root.host_view->hidden) {
     // /tmp and /home are empty in every container: naming them says nothing.
     if (std::ranges::count(hidden.path, '/') < 2) continue;
     const auto word = mentioned(text, hidden.path);

@@ -9,6 +9,8 @@
 //   3. Each empty tree is read two levels deep: directories and their owners, never a file.
 //   4. Local file systems below what is visible and not hidden are listed for overlays of their
 //   own.
+// The result is all that the building of the layers (upper.cpp) needs to know: the host is looked
+// at before there is a child, which then finds it in its memory.
 #include "rootfs/host_view.h"
 
 #include <dirent.h>
@@ -18,6 +20,7 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -95,6 +98,17 @@ std::vector<MountPoint> mounts_below_root() {
   return mounts;
 }
 
+void add_parents(const std::vector<HostPath>& entries, RealPaths& paths,
+                 std::set<std::string>& seen, std::vector<HostPath>& parents) {
+  for (const HostPath& entry : entries) {
+    for (std::string path = parent_of(entry.path);
+         path.rfind('/') != 0 && !path.empty() && seen.insert(path).second;
+         path = parent_of(path)) {
+      if (const auto directory = paths.directory(path)) parents.push_back(*directory);
+    }
+  }
+}
+
 bool below_any(const std::string& path, const std::vector<HostPath>& directories) {
   return std::ranges::any_of(directories,
                              [&](const HostPath& each) { return is_below(path, each.path); });
@@ -140,7 +154,7 @@ std::vector<Name> list_directory(const std::string& path) {
   const base::UniqueFd fd(::open(path.empty() ? "/" : path.c_str(),
                                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return names;
-  alignas(dirent64) std::array<char, 16384> buffer;
+  alignas(dirent64) std::array<char, 4096> buffer;
   for (;;) {
     const ssize_t got = ::getdents64(fd.get(), buffer.data(), buffer.size());
     if (got <= 0) return names;
@@ -213,8 +227,7 @@ std::optional<HostPath> RealPaths::directory(const std::string& path) { return f
 void RealPaths::list(Directory& directory) {
   if (directory.listed || !directory.real) return;
   directory.names = list_directory(directory.real->path);
-  directory.types.reserve(directory.names.size());
-  for (const Name& each : directory.names) directory.types.emplace(each.name, each.type);
+  std::ranges::sort(directory.names, {}, &Name::name);
   directory.listed = true;
 }
 
@@ -239,10 +252,10 @@ std::optional<HostPath> RealPaths::entry_of(Directory& parent, const std::string
   // Not looked at, but a name like /home must be there: as an empty directory of root's.
   if (is_absent(real)) return HostPath{std::move(real), S_IFDIR | 0755, 0, 0};
   if (parent.listed) {
-    const auto found = parent.types.find(name);
-    if (found == parent.types.end()) return std::nullopt;
-    if (found->second != 0 && found->second != S_IFDIR)
-      return HostPath{std::move(real), found->second, 0, 0};
+    const auto found = std::ranges::lower_bound(parent.names, name, {}, &Name::name);
+    if (found == parent.names.end() || found->name != name) return std::nullopt;
+    if (found->type != 0 && found->type != S_IFDIR)
+      return HostPath{std::move(real), found->type, 0, 0};
   }
   struct stat status {};
   if (!look(real, status)) return std::nullopt;
@@ -266,29 +279,32 @@ void expand(const std::string& pattern, RealPaths& paths, std::vector<std::strin
   }
 }
 
-HostView look_at_host(const HostRoot& configuration, std::optional<RealPaths>& paths) {
+HostView look_at_host(const HostRoot& configuration) {
   std::vector<MountPoint> mounts = mounts_below_root();
   std::vector<std::string> absent;
   for (const MountPoint& mount : mounts)
     if (kind_of(mount.type) == MountKind::Remote) absent.push_back(mount.path);
-  paths.emplace(std::move(absent));
+  RealPaths paths(std::move(absent));
 
   HostView view;
   for (const std::string& path : configuration.visible)
-    if (const auto found = paths->entry(path)) view.visible.push_back(*found);
+    if (const auto found = paths.entry(path)) view.visible.push_back(*found);
   std::vector<std::string> hidden;
   hidden.reserve(configuration.hidden.size());
-  for (const std::string& pattern : configuration.hidden) expand(pattern, *paths, hidden);
-  for (const std::string& path : hidden) hide(path, *paths, view.hidden);
+  for (const std::string& pattern : configuration.hidden) expand(pattern, paths, hidden);
+  for (const std::string& path : hidden) hide(path, paths, view.hidden);
   for (const std::string& path : configuration.empty_trees) {
-    const auto top = paths->directory(path);
+    const auto top = paths.directory(path);
     if (!top || top->path.empty()) continue;
     view.empty_trees.push_back(*top);
-    if (paths->is_absent(top->path)) continue;
+    if (paths.is_absent(top->path)) continue;
     read_tree(view.empty_trees, view.empty_trees.size() + MaxTreeDirectories, TreeDepth,
               view.hidden);
   }
-  add_separate_mounts(std::move(mounts), *paths, view);
+  std::set<std::string> seen;
+  add_parents(view.hidden, paths, seen, view.parents);
+  add_parents(view.empty_trees, paths, seen, view.parents);
+  add_separate_mounts(std::move(mounts), paths, view);
   return view;
 }
 

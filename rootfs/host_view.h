@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "rootfs/mountinfo.h"
@@ -56,8 +55,7 @@ class RealPaths {
  private:
   struct Directory {
     std::optional<HostPath> real;
-    std::vector<Name> names;
-    std::unordered_map<std::string_view, mode_t> types;  // the same, by name
+    std::vector<Name> names;  // sorted, where listed
     bool listed = false;
     int questions = 0;  // how many of its names were asked for
   };
@@ -78,14 +76,14 @@ struct HostView {
   std::vector<HostPath> visible;      // top-level directories, and links such as /bin
   std::vector<HostPath> hidden;       // files (mode 0 too): absent. Directories: empty.
   std::vector<HostPath> empty_trees;  // each followed by its directories, parents first
+  std::vector<HostPath> parents;  // the directories that these lie in, but for the top-level ones
   std::vector<HostPath>
       separate_mounts;             // local file systems below visible directories, parents first
   std::vector<std::string> notes;  // lines for the user
 };
 
-/// The view of this host by CONFIGURATION; PATHS is filled on the way. /proc/self/mountinfo is
-/// read.
-HostView look_at_host(const HostRoot& configuration, std::optional<RealPaths>& paths);
+/// The view of this host by CONFIGURATION. /proc/self/mountinfo is read.
+HostView look_at_host(const HostRoot& configuration);
 
 /// NAME matches PATTERN, where * is any text and ? any character.
 bool matches(std::string_view pattern, std::string_view name);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct HostRoot {
       empty_trees;  // shown as the host's directories and owners without the files
 };
 
+struct HostView;  // host_view.h
+
 struct Root {
   std::string directory;   // --rootfs; empty: the host's own root, by HOST_ROOT
   bool writable = false;   // --writable-root: changes go to the directory itself
@@ -41,20 +44,23 @@ struct Root {
   std::vector<Volume> volumes;
   std::vector<Tmpfs> tmpfs;
   HostRoot host_root;
+  std::shared_ptr<const HostView> host_view;  // what check() found of it
   // Contents of /etc/hosts, /etc/hostname and /etc/resolv.conf as seen inside: files of those names
   // in this directory (ours, on the host; an O_PATH descriptor, opened before or after the clone).
   // They are copied into the copy-on-write layer, where the container may change them; over a
   // writable root they are mounted. A name that is not there is left as the root has it.
   int etc_files = -1;
-  // Called by enter() before it reads them, where they are written meanwhile; throws Error where
-  // they will not come.
-  std::function<void()> wait_for_etc_files;
 };
+
+/// Called by enter() before it reads the files of /etc, where somebody writes them meanwhile.
+/// Throws Error where they will not come.
+using Wait = std::function<void()>;
 
 /// Everything that can be known before the first change: the directory is there, is a directory and
 /// no loop; volumes' sources exist; targets are absolute, without "..", unlike each other, not
-/// /dev, and not on or below /proc or /sys. Throws Error with the line for the user.
-void check(const Root& root);
+/// /dev, and not on or below /proc or /sys. Looks the host's root up, where that is the root.
+/// Throws Error with the line for the user.
+void check(Root& root);
 
 /// Makes the root and enters it. On return the working directory is /, the host's root is gone
 /// from the mount namespace. Returns lines for the user: what of the host could not be shown, and
@@ -62,7 +68,7 @@ void check(const Root& root);
 /// namespaces, with CAP_SYS_ADMIN; check(); the host's /proc at /proc. One thread: umask and
 /// working directory change meanwhile. Must not: be called with a descriptor of the host's file
 /// system open that the program inherits.
-std::vector<std::string> enter(const Root& root);
+std::vector<std::string> enter(const Root& root, const Wait& wait = {});
 
 /// The mounts that enter() makes, as the mount(8) commands that do the same, for --explain. Run by
 /// sh in new namespaces they make the same root, but for the names that configs/host-root.json

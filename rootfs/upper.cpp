@@ -28,6 +28,7 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -61,7 +62,9 @@ void make_plain(const std::string& name, mode_t mode = 0755) {
 // All of build_layers(): the layers, and which of the host's directories are in them already.
 class Builder {
  public:
-  Builder(const HostView& view, RealPaths& paths) : view_(view), paths_(paths) {}
+  explicit Builder(const HostView& view) : view_(view) {
+    for (const HostPath& parent : view.parents) parents_.emplace(parent.path, &parent);
+  }
 
   std::vector<Layer> build() {
     add_layer({"", 0755, 0, 0});
@@ -119,11 +122,11 @@ class Builder {
   bool ensure_parent(const std::string& path) {
     const std::string parent = path.substr(0, path.rfind('/'));
     if (made_.contains(parent)) return true;
-    const auto directory = paths_.directory(parent);
-    if (!tops_.contains(parent.substr(0, parent.find('/', 1))) || !directory ||
+    const auto directory = parents_.find(parent);
+    if (!tops_.contains(parent.substr(0, parent.find('/', 1))) || directory == parents_.end() ||
         !ensure_parent(parent))
       return false;
-    make_directory(upper_name(parent), *directory);
+    make_directory(upper_name(parent), *directory->second);
     made_.insert(parent);
     return true;
   }
@@ -156,7 +159,7 @@ class Builder {
   }
 
   const HostView& view_;
-  RealPaths& paths_;
+  std::unordered_map<std::string_view, const HostPath*> parents_;
   std::vector<Layer> layers_;
   std::set<std::string> made_;      // directories that are in their layer
   std::set<std::string> tops_;      // of these, the visible entries of /
@@ -206,9 +209,7 @@ void make_directory(const std::string& name, const HostPath& like) {
   if ((like.mode & 06000U) != 0 && ::chmod(name.c_str(), like.mode & 07777U) < 0) fail(name);
 }
 
-std::vector<Layer> build_layers(const HostView& view, RealPaths& paths) {
-  return Builder(view, paths).build();
-}
+std::vector<Layer> build_layers(const HostView& view) { return Builder(view).build(); }
 
 Layer build_plain_layer(int lower) {
   struct stat status {};

@@ -39,7 +39,7 @@ inline constexpr const char* ContainerRoot = "container";
 /// Makes the layers that hide what VIEW hides. The first is the root's, whose content is the
 /// directory "upper0/container"; the others are VIEW.separate_mounts', in that order. Needs: the
 /// scratch as working directory, umask 0.
-std::vector<Layer> build_layers(const HostView& view, RealPaths& paths);
+std::vector<Layer> build_layers(const HostView& view);
 
 /// The one layer of a --rootfs whose directory is LOWER, a descriptor. Needs: as build_layers().
 Layer build_plain_layer(int lower);

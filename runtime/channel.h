@@ -7,14 +7,15 @@
 //   3    Files: /etc/hosts and so on are written ->  they are copied; pivot_root
 //   4    veth, addresses, published ports            forks the program, which becomes its user,
 //                                                    drops its capabilities
-//   5                          <- Ready | Failed     the program waits
-//   6    Go ->                                       the program loads its seccomp filter, execs
+//   5    Go: the network is there ---------------->  the program waits for it
+//   6                          <- Ready | Failed     loads its seccomp filter, execs
 //   7                          <- Failed             only where execve(2) failed
 //   8                          <- Note               a line for the user, at any time
 //
-// The numbers stand in the comments on both sides. The child's end is shared by init and program;
-// it is close-on-exec, so that the program never has it. End of file, on either side, means that
-// the other is dead.
+// Both sides work at the same time, and neither waits for a word that the other could have said
+// earlier. The numbers stand in the comments on both sides. The child's end is shared by init and
+// program; it is close-on-exec, so that the program never has it. End of file, on either side,
+// means that the other is dead.
 #pragma once
 
 #include <cstdint>

@@ -130,8 +130,8 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
   check_inside_root();
   const auto environment = make_environment(user.home, config.hostname, config.environment);
   become(user, config.capabilities);
-  if (!channel.send(Message::Kind::Ready)) ::_exit(base::ExitFailure);  // 5
-  if (!channel.receive()) ::_exit(base::ExitFailure);                   // 6
+  if (!channel.send(Message::Kind::Ready)) ::_exit(base::ExitFailure);  // 6
+  if (!channel.receive()) ::_exit(base::ExitFailure);                   // 5
   close_all_but({channel.fd()});
   if (!config.seccomp.empty()) load_seccomp(config.seccomp);
   const int error = exec_program(config.command, environment);
@@ -161,11 +161,10 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   // A parent that died before the first line: its end of the channel is closed, receive() sees it.
   check(::setsid(), "setsid");
   check(::sethostname(config.hostname.data(), config.hostname.size()), "sethostname");
-  rootfs::Root root = config.root;
-  root.wait_for_etc_files = [&] {
+  const rootfs::Wait wait = [&] {
     if (!channel.receive()) throw base::Error("mini-run has gone");  // 3
   };
-  for (const auto& note : rootfs::enter(root)) channel.send(Message::Kind::Note, note);
+  for (const auto& note : rootfs::enter(config.root, wait)) channel.send(Message::Kind::Note, note);
   const rootfs::User user = rootfs::find_user(config.user);
 
   // vfork(2): until the program executes, init waits and lends it its memory, of which nothing has

@@ -83,17 +83,44 @@ Child clone_child(const ChildConfig& config, Channel parent_end, Channel child_e
   return {pid, base::UniqueFd(pidfd)};
 }
 
-void write_etc_files(const Config& config, const Options& options,
-                     const ContainerNetwork& network) {
-  const auto write = [&](const char* name, const std::string& text) {
-    const auto file = base::open_or_throw(name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
-                                          network.directory(), 0644);
-    check(::fchmod(file.get(), 0644), cat("make ", name, " readable"));  // whatever our umask
-    base::write_all(file.get(), text, cat("write ", name, " to /run/mini-run"));
-  };
-  write("hosts", hosts(config.child.hostname, network.address(), options.add_host));
-  write("hostname", config.child.hostname + "\n");
-  write("resolv.conf", config.resolv_conf);
+/// A file for the child, see rootfs::Root::etc_files.
+void give_file(int directory, const char* name, std::string_view text) {
+  const auto file =
+      base::open_or_throw(name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, directory, 0644);
+  check(::fchmod(file.get(), 0644), cat("make ", name, " readable"));  // whatever our umask
+  base::write_all(file.get(), text, cat("write ", name, " to /run/mini-run"));
+}
+
+void give_etc_files(const Config& config, const Options& options, const ContainerNetwork& network) {
+  const std::string& hostname = config.child.hostname;
+  const int directory = network.directory();
+  give_file(directory, "hosts", hosts(hostname, network.address(), options.add_host));
+  give_file(directory, "hostname", hostname + "\n");
+  give_file(directory, "resolv.conf", config.resolv_conf);
+}
+
+void send(const Channel& channel, Message::Kind kind) {
+  if (!channel.send(kind)) throw base::Error(errno, "talk to the container's process 1");
+}
+
+void explain_root(const rootfs::Root& root) {
+  std::string out =
+      "\n# The container's root, in its own mount namespace, as mount(8) would make it.\n";
+  for (const auto& line : rootfs::describe(root)) out += line + "\n";
+  base::write_all(STDERR_FILENO, out + "\n", "write to standard error");
+}
+
+/// Our share of the start, while the child does its own.
+void supply(const Config& config, const Options& options, const Child& child,
+            const Channel& channel, ContainerNetwork& network, Timing& timing) {
+  network.join();  // 2
+  give_etc_files(config, options, network);
+  send(channel, Message::Kind::Files);  // 3
+  timing.mark("join");
+  network.connect(child.pid());  // 4
+  timing.mark("connect");
+  if (options.explain) explain_root(config.child.root);
+  send(channel, Message::Kind::Go);  // 5
 }
 
 /// Waits for FD to be readable; throws where a signal asks us to stop first.
@@ -114,7 +141,7 @@ void wait_until_ready(const Channel& channel, const SignalQueue& signals,
                       std::vector<std::string>& notes) {
   for (;;) {
     wait_for(channel.fd(), signals);
-    const auto message = channel.receive();  // 5
+    const auto message = channel.receive();  // 6
     if (!message) throw base::Error("the container died before its program could start");
     if (message->kind == Message::Kind::Ready) return;
     if (message->kind == Message::Kind::Failed)
@@ -134,13 +161,6 @@ void wait_until_ready(const Channel& channel, const SignalQueue& signals,
       throw base::Error(message->text, message->exit_status);
   }
   throw error;
-}
-
-void explain_root(const rootfs::Root& root) {
-  std::string out =
-      "\n# The container's root, in its own mount namespace, as mount(8) would make it.\n";
-  for (const auto& line : rootfs::describe(root)) out += line + "\n";
-  base::write_all(STDERR_FILENO, out + "\n", "write to standard error");
 }
 
 /// A program that fails so soon after its start has probably missed something.
@@ -209,41 +229,32 @@ netsetup::Observer observer(const Options& options, const std::string& name) {
 
 void run(const Options& options) {
   Timing timing(options.timing);
-  const Config config = decide(options);
+  Config config = decide(options);
   std::vector<std::string> notes = config.notes;
   const SignalQueue signals;
   timing.mark("decide");
 
   ContainerNetwork network(config.network, observer(options, config.network.name));
-  ChildConfig child_config = config.child;
-  child_config.root.etc_files = network.directory();
+  config.child.root.etc_files = network.directory();
   auto [parent_end, child_end] = Channel::make();
   Channel channel{base::UniqueFd()};
   timing.mark("reserve");
-  Child child = clone_child(child_config, std::move(parent_end), std::move(child_end), channel);
+  Child child = clone_child(config.child, std::move(parent_end), std::move(child_end), channel);
   timing.mark("clone");
 
-  try {
-    network.join();  // 2
-    write_etc_files(config, options, network);
-    if (!channel.send(Message::Kind::Files)) throw base::Error(errno, "go on");  // 3
-    timing.mark("join");
-    network.connect(child.pid());  // 4
-  } catch (const base::Error& error) {
-    throw_first_cause(channel, error);
-  }
-  timing.mark("connect");
-  wait_until_ready(channel, signals, notes);
-  timing.mark("root");
-  for (const auto& note : notes) say(note);
-  tell_chosen_ports(options, network);
-  if (options.explain) explain_root(child_config.root);
   // Taking dozens of mounts apart takes longer than most of what a start does: while this is open,
   // the container's end does not wait for it.
   base::UniqueFd mounts(
       ::open(cat("/proc/", child.pid(), "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
-  if (!channel.send(Message::Kind::Go)) throw base::Error(errno, "start the program");  // 6
-  timing.mark("go");
+  try {
+    supply(config, options, child, channel, network, timing);
+  } catch (const base::Error& error) {
+    throw_first_cause(channel, error);
+  }
+  wait_until_ready(channel, signals, notes);
+  timing.mark("root");
+  for (const auto& note : notes) say(note);
+  tell_chosen_ports(options, network);
   try {
     network.open_late_interfaces();
     for (const auto& line : network.foreign_drops()) say(line);
@@ -254,7 +265,7 @@ void run(const Options& options) {
   const int status = supervise(child, channel, signals, options.stop_timeout);
   timing.mark("run");
   if (status != 0 && std::chrono::steady_clock::now() - started < AtOnce)
-    for (const auto& line : rootfs::hidden_needs(child_config.root, options.command)) say(line);
+    for (const auto& line : rootfs::hidden_needs(config.child.root, options.command)) say(line);
   timing.print();
   end({network, std::move(mounts)}, options.explain, status);
 }

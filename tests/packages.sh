@@ -53,6 +53,7 @@ test_() {
   need conntrack conntrack-tools command_there conntrack
   need iptables iptables-nft command_there iptables
   need ncat nmap-ncat command_there ncat
+  need iputils-ping iputils command_there ping
   need procps procps-ng command_there ps
   need sudo sudo command_there sudo
   need util-linux util-linux command_there nsenter

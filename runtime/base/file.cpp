@@ -13,7 +13,7 @@ namespace base {
 
 std::string read_all(int fd, std::size_t limit) {
   std::string out;
-  std::array<char, 16384> buffer;
+  std::array<char, 4096> buffer;
   for (;;) {
     const ssize_t got = ::read(fd, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;

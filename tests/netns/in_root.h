@@ -108,7 +108,9 @@ inline std::string run(const rootfs::Root& root, const Work& inside,
       }
       // pivot_root(2) moves every process of the mount namespace: the host's keeps its own.
       base::check(::unshare(CLONE_NEWNS), "unshare");
-      for (const std::string& note : rootfs::enter(root)) answer += "note: " + note + "\n";
+      rootfs::Root known = root;
+      if (root.directory.empty()) rootfs::check(known);
+      for (const std::string& note : rootfs::enter(known)) answer += "note: " + note + "\n";
       answer += inside();
     } catch (const std::exception& error) {
       answer += std::string("error: ") + error.what();

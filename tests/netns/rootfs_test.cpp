@@ -247,7 +247,7 @@ TEST_CASE("describe: run by sh, the commands make the mounts that enter() makes"
 }
 
 TEST_CASE("check: what is wrong is said before anything is made") {
-  const auto said = [](const rootfs::Root& root) -> std::string {
+  const auto said = [](rootfs::Root root) -> std::string {
     try {
       rootfs::check(root);
       return "fine";
