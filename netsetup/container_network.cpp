@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "netsetup/networks.h"
 #include "netsetup/port_owner.h"
 #include "netsetup/repair.h"
 #include "netsetup/rtnl.h"
+#include "netsetup/sweep.h"
 #include "netsetup/sysctl.h"
 
 namespace netsetup {
@@ -76,6 +78,19 @@ std::string apply_all(Kernel& kernel, Journal& journal, const Observer& observer
   return description;
 }
 
+void collect(std::vector<std::string>& all, const std::vector<std::string>& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
+/// What is left of networks whose last container was killed, or is ours.
+std::vector<std::string> leave_other_networks(const State& state, Kernel& kernel) {
+  std::vector<std::string> failures;
+  for (const auto& name : entries(state.fd())) {
+    if (name.starts_with(ScopePrefix)) collect(failures, Scope(state.fd(), name).leave(kernel));
+  }
+  return failures;
+}
+
 }  // namespace
 
 ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
@@ -86,14 +101,18 @@ ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
       network_scope_(state_.fd(), cat(ScopePrefix, request_.bridge)) {
   try {
     check_addresses(kernel_, request_.ports);
-    record_.emplace(state_, request_.name, kernel_);
-    reservation_.emplace(request_.ports,
-                         [this](const PublishedPort& port) { return publisher_of(state_, port); });
+    record_.emplace(state_, request_.name, request_.name_made_up, kernel_);
+    request_.name = record_->name();
+    reservation_.emplace(request_.ports, publisher());
   } catch (...) {
     record_.reset();
     state_.remove_if_unused();
     throw;
   }
+}
+
+Reservation::Publisher ContainerNetwork::publisher() const {
+  return [this](const PublishedPort& port) { return publisher_of(state_, port); };
 }
 
 ContainerNetwork::~ContainerNetwork() {
@@ -129,16 +148,40 @@ void ContainerNetwork::join() {
 
 void ContainerNetwork::connect(pid_t pid) {
   kernel_.enter_container(pid);
-  const Endpoint endpoint{request_.name, veth_name(request_.run), address(), request_.ports};
+  pid_ = pid;
+  const Endpoint endpoint{request_.name, pid, veth(), address(), request_.ports};
   Journal& journal = record_->journal();
   journal.append({Verb::Delete, Where::Host, Flows{address(), 0}});
   apply_all(kernel_, journal, observer_, container_plan(network_, endpoint), "");
+}
+
+std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> ports) {
+  check_addresses(kernel_, ports);
+  reservation_->add(ports, publisher());
+  try {
+    apply_all(kernel_, record_->journal(), observer_,
+              publish_plan({request_.name, pid_, veth(), address(), ports}), "");
+  } catch (const Error&) {
+    for (const auto& port : ports) reservation_->release(port);
+    throw;
+  }
+  request_.ports.insert(request_.ports.end(), ports.begin(), ports.end());
+  return ports;
+}
+
+void ContainerNetwork::unpublish(const PublishedPort& port) {
+  kernel_.execute({Verb::Delete, Where::Host, Publish{request_.name, address(), {port}}});
+  if (port.protocol == Protocol::Udp)
+    kernel_.execute({Verb::Delete, Where::Host, Flows{std::nullopt, port.host_port}});
+  reservation_->release(port);
+  std::erase(request_.ports, port);
 }
 
 void ContainerNetwork::disconnect() noexcept {
   if (!record_) return;
   if (lease_) {
     try {
+      kernel_.execute({Verb::Delete, Where::Host, Namespace{request_.name, pid_}});
       kernel_.execute(
           {Verb::Delete, Where::Host, Publish{request_.name, address(), request_.ports}});
     } catch (const std::exception&) {
@@ -157,16 +200,21 @@ void ContainerNetwork::release() noexcept {
 }
 
 std::vector<std::string> ContainerNetwork::leave() noexcept {
-  std::vector<std::string> failures;
-  const auto collect = [&](std::vector<std::string> lines) {
-    failures.insert(failures.end(), lines.begin(), lines.end());
-  };
-  collect(network_scope_.leave(kernel_));
-  for (const auto& name : entries(state_.fd())) {
-    if (name.starts_with(ScopePrefix)) collect(Scope(state_.fd(), name).leave(kernel_));
-  }
-  collect(host_scope_.leave(kernel_));
+  auto failures = network_scope_.leave(kernel_);
+  collect(failures, leave_other_networks(state_, kernel_));
+  collect(failures, host_scope_.leave(kernel_));
   state_.remove_if_unused();
+  return failures;
+}
+
+std::vector<std::string> sweep(std::string_view ruleset) {
+  if (!State::peek().valid()) return {};
+  const State state;
+  Kernel kernel(ruleset);
+  sweep_containers(state, kernel);
+  auto failures = leave_other_networks(state, kernel);
+  collect(failures, Scope(state.fd(), "host").leave(kernel));
+  state.remove_if_unused();
   return failures;
 }
 
@@ -175,7 +223,11 @@ void ContainerNetwork::open_late_interfaces() {
   if (late.empty()) return;
   Journal journal(host_scope_.directory());
   auto plan = host_plan(late);
-  plan.erase(plan.begin());  // the rule set is there
+  // The rest of the host's share is there.
+  std::erase_if(plan, [](const Step& step) {
+    return std::holds_alternative<RuleSet>(step.object) ||
+           std::holds_alternative<NetnsDirectory>(step.object);
+  });
   apply_all(kernel_, journal, observer_, plan, "");
 }
 
@@ -197,6 +249,19 @@ std::vector<std::string> ContainerNetwork::foreign_drops() {
             " drops what is forwarded, also to and from this container; mend it with: ", remedy));
   }
   return lines;
+}
+
+std::vector<Network> networks() {
+  std::vector<Network> found;
+  const auto state = State::peek();
+  if (!state.valid()) return found;
+  for (const auto& name : entries(state.get())) {
+    if (!name.starts_with(ScopePrefix)) continue;
+    if (const auto up = Scope(state.get(), name).peek())
+      found.push_back({name.substr(ScopePrefix.size()), parse_subnet(*up)});
+  }
+  std::ranges::sort(found, {}, &Network::bridge);
+  return found;
 }
 
 std::vector<Step> preview(const NetworkRequest& request) {
@@ -227,7 +292,7 @@ std::vector<Step> preview(const NetworkRequest& request) {
       state.valid() ? ::openat(state.get(), cat(ScopePrefix, request.bridge).c_str(),
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                     : -1);
-  append(container_plan(network, {request.name, veth_name(request.run),
+  append(container_plan(network, {request.name, 0, veth_name(request.run),
                                   Lease::preview(directory.get(), network.subnet), request.ports}));
   return plan;
 }

@@ -30,6 +30,7 @@ namespace netsetup {
 struct NetworkRequest {
   std::string_view ruleset;          // the text of configs/ruleset.nft
   std::string name;                  // the container's
+  bool name_made_up = false;         // it may get a number where it is taken
   std::string bridge;                // the network's
   std::vector<PublishedPort> ports;  // host_port 0: any
   std::uint32_t run = 0;             // random
@@ -45,6 +46,10 @@ class ContainerNetwork {
 
   void join();
   void connect(pid_t pid);
+  /// Publishes PORTS as well, while the container runs; returns them with what the kernel chose.
+  std::vector<PublishedPort> publish(std::vector<PublishedPort> ports);
+  /// Ends that, for one of ports(). TCP connections that are there live on.
+  void unpublish(const PublishedPort& port);
   void disconnect() noexcept;
   void release() noexcept;
   /// Returns what failed, a line each.
@@ -53,7 +58,11 @@ class ContainerNetwork {
   [[nodiscard]] const std::vector<PublishedPort>& ports() const { return request_.ports; }
   [[nodiscard]] const Network& network() const { return network_; }
   [[nodiscard]] Ipv4 address() const { return lease_.value().address(); }
+  [[nodiscard]] const std::string& name() const { return request_.name; }
+  [[nodiscard]] std::string veth() const { return veth_name(request_.run); }
+  /// The container's directory in the state, and whether it outlives the container: record.h.
   [[nodiscard]] int directory() const { return record_->directory(); }
+  void keep_record() { record_->keep(); }
   /// Interfaces that have come, or got their address, since the host's share was set up: traffic
   /// may come in by them too.
   void open_late_interfaces();
@@ -62,6 +71,8 @@ class ContainerNetwork {
   std::vector<std::string> foreign_drops();
 
  private:
+  [[nodiscard]] Reservation::Publisher publisher() const;
+
   NetworkRequest request_;
   Observer observer_;
   Kernel kernel_;
@@ -71,6 +82,7 @@ class ContainerNetwork {
   Scope host_scope_;
   Scope network_scope_;
   Network network_;
+  pid_t pid_ = 0;  // the container's process 1
   std::optional<Lease> lease_;
 };
 

@@ -3,6 +3,7 @@
 #include "netsetup/explain.h"
 
 #include "base/text.h"
+#include "netsetup/netns_name.h"
 #include "netsetup/nft.h"
 
 namespace netsetup {
@@ -114,6 +115,9 @@ std::string command(const Step& step, std::string_view container) {
                           : cat("ip link delete ", bridge.name);
           },
           [&](const NetworkRules& rules) { return rules_command(step, rules); },
+          [&](const NetnsDirectory&) {
+            return cat(create ? "mkdir -p " : "rmdir ", netns_name::Directory);
+          },
           [&](const Namespace& space) {
             return cat("ip netns ", create ? "add " : "delete ", shell_quote(space.name));
           },
@@ -165,6 +169,9 @@ std::string reason(const Step& step) {
           [](const NetworkRules&) -> std::string {
             return "Tells the rules which bridge is ours and which addresses live behind it.";
           },
+          [](const NetnsDirectory&) -> std::string {
+            return "Where `ip netns` looks for names, so that it lists the containers.";
+          },
           [](const Namespace&) -> std::string {
             return "The container's own interfaces, routes, ports (clone3 with CLONE_NEWNET).";
           },
@@ -211,6 +218,7 @@ std::string title(const Step& step) {
                  [](const Sysctl& s) { return cat(s.key, "=", s.value); },
                  [](const Bridge& b) { return cat("the bridge ", b.name); },
                  [](const NetworkRules& r) { return cat("the rules of ", r.bridge); },
+                 [](const NetnsDirectory&) -> std::string { return netns_name::Directory; },
                  [](const Namespace& n) { return cat("the namespace of ", n.name); },
                  [](const Veth& v) { return cat("the veth pair ", v.name); },
                  [](const Alias& a) { return cat("the alias of ", a.link); },

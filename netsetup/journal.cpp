@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "netsetup/explain.h"
+#include "netsetup/json.h"
 
 namespace netsetup {
 
@@ -54,6 +55,9 @@ void from_json(const json& j, PublishedPort& port) {
 void to_json(json& j, const RuleSet& /*rules*/) { j = json::object(); }
 void from_json(const json& /*j*/, RuleSet& /*rules*/) {}
 
+void to_json(json& j, const NetnsDirectory& /*directory*/) { j = json::object(); }
+void from_json(const json& /*j*/, NetnsDirectory& /*directory*/) {}
+
 void to_json(json& j, const Flows& flows) {
   j = {{"udp_port", flows.udp_port}};
   if (flows.address) j["address"] = *flows.address;
@@ -68,7 +72,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenedInterface, name, bridge)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sysctl, key, value, ours, guard, guard_value)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Bridge, name, mac)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NetworkRules, bridge, subnet)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name, pid)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Veth, name, mac, bridge, peer, peer_mac)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Alias, link, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hairpin, link)
@@ -83,6 +87,8 @@ template <class Noun>
 constexpr std::string_view Name = {};
 template <>
 constexpr std::string_view Name<RuleSet> = "rule-set";
+template <>
+constexpr std::string_view Name<NetnsDirectory> = "netns-directory";
 template <>
 constexpr std::string_view Name<OpenedInterface> = "opened-interface";
 template <>

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "netsetup/conntrack.h"
 #include "netsetup/explain.h"
+#include "netsetup/netns_name.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/sysctl.h"
 
@@ -154,11 +155,14 @@ std::optional<Step> Kernel::undo(const Step& step) {
                               bridge.name, "`"));
             return remove(bridge);
           },
+          [&](const NetnsDirectory& directory) {
+            return netns_name::has_directory() ? std::nullopt : remove(directory);
+          },
+          [&](const Namespace& space) { return remove(space); },
           [&](const OpenedInterface& opened) { return remove(opened); },
           [&](const NetworkRules& rules) { return remove(rules); },
           [&](const Publish& publish) { return remove(publish); },
           // The bridge's death takes its address along, the namespace's death the veth pair.
-          [](const Namespace&) -> std::optional<Step> { return std::nullopt; },
           [](const Veth&) -> std::optional<Step> { return std::nullopt; },
           [](const Alias&) -> std::optional<Step> { return std::nullopt; },
           [](const Hairpin&) -> std::optional<Step> { return std::nullopt; },
@@ -205,7 +209,8 @@ void Kernel::create(const Step& step) {
               rtnl::create_bridge(socket, bridge.name, bridge.mac);
           },
           [&](const NetworkRules& rules) { nft().add(elements(rules), nft::Exclusive::No); },
-          [&](const Namespace&) {},  // clone3(2) has made it
+          [&](const NetnsDirectory&) { netns_name::make_directory(); },
+          [&](const Namespace& space) { netns_name::add(space.name, space.pid); },
           [&](const Veth& veth) {
             rtnl::create_veth(socket, veth.name, veth.mac, index(veth.bridge), veth.peer,
                               veth.peer_mac, container_netns_.get());
@@ -231,6 +236,8 @@ void Kernel::remove(const Step& step) {
                    const auto table = nft().find_table();
                    if (table && table->comment == nft::TableComment) nft().delete_table();
                  },
+                 [&](const NetnsDirectory&) { netns_name::remove_directory(); },
+                 [&](const Namespace& space) { netns_name::remove(space.name, space.pid); },
                  [&](const OpenedInterface& opened) { nft().remove(elements(opened)); },
                  [&](const Bridge& bridge) {
                    const auto link = rtnl::find_link(host_route(), bridge.name);

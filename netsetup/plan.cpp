@@ -49,6 +49,7 @@ std::string interface_sysctl(std::string_view family, std::string_view interface
 std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces) {
   std::vector<Step> plan;
   plan.push_back(host(RuleSet{}));
+  plan.push_back(host(NetnsDirectory{}));
   for (const auto& interface : interfaces) {
     // The guard first: forwarding is never on without it.
     plan.push_back(host(interface));
@@ -76,7 +77,7 @@ std::vector<Step> network_plan(const Network& network) {
 
 std::vector<Step> container_plan(const Network& network, const Endpoint& endpoint) {
   std::vector<Step> plan = {
-      host(Namespace{endpoint.name}),
+      host(Namespace{endpoint.name, endpoint.pid}),
       host(Veth{endpoint.veth, mac_with(0x43, endpoint.address), network.bridge, "eth0",
                 mac_of(endpoint.address)}),
       host(Alias{endpoint.veth, endpoint.name}),
@@ -89,6 +90,13 @@ std::vector<Step> container_plan(const Network& network, const Endpoint& endpoin
       inside(LinkUp{"eth0"}),
       inside(DefaultRoute{network.gateway(), "eth0"}),
   };
+  const auto ports = publish_plan(endpoint);
+  plan.insert(plan.end(), ports.begin(), ports.end());
+  return plan;
+}
+
+std::vector<Step> publish_plan(const Endpoint& endpoint) {
+  std::vector<Step> plan;
   if (endpoint.ports.empty()) return plan;
   plan.push_back(host(Publish{endpoint.name, endpoint.address, endpoint.ports}));
   for (const auto& port : endpoint.ports) {

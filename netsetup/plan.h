@@ -30,6 +30,7 @@ struct Network {
 
 struct Endpoint {
   std::string name;  // the container's
+  pid_t pid = 0;     // its process 1
   std::string veth;  // host end of its veth pair, see veth_name()
   Ipv4 address;
   std::vector<PublishedPort> ports;
@@ -39,6 +40,8 @@ struct Endpoint {
 std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces);
 std::vector<Step> network_plan(const Network& network);
 std::vector<Step> container_plan(const Network& network, const Endpoint& endpoint);
+/// The last part of container_plan(): the ports alone.
+std::vector<Step> publish_plan(const Endpoint& endpoint);
 
 /// "mr-" and eight hex digits of the run: new for each run, since the host end of a veth outlives
 /// its container by some milliseconds.

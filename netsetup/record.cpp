@@ -20,6 +20,9 @@ using base::check;
 
 namespace {
 
+/// In a container's directory: it outlives the container.
+constexpr const char* KeepMark = "keep";
+
 struct Dead {
   std::string name;
   Journal journal;  // locked by us
@@ -45,21 +48,75 @@ std::vector<Dead> take_dead(int containers) {
   return dead;
 }
 
-void bury(int containers, const std::vector<Dead>& dead, Kernel& kernel) {
+/// Frees the name of the container whose directory is NAME in CONTAINERS, one of STATE's.
+void put_away(int state, int containers, const std::string& name) {
+  const std::string directory = name + "/";
+  if (::faccessat(containers, cat(directory, KeepMark).c_str(), F_OK, 0) < 0)
+    return remove_directory(containers, name);
+  // Only what is of use without the container.
+  for (const char* file : {"control", "hosts", "hostname", "resolv.conf", "journal", KeepMark})
+    ::unlinkat(containers, cat(directory, file).c_str(), 0);
+  const auto ended = make_directory(state, "ended");
+  if (::renameat(containers, name.c_str(), ended.get(), name.c_str()) < 0)
+    remove_directory(containers, name);
+}
+
+void bury(int state, int containers, const std::vector<Dead>& dead, Kernel& kernel) {
   for (const auto& container : dead) {
     if (undo_all(kernel, container.journal.read()).empty())
-      remove_directory(containers, container.name);
+      put_away(state, containers, container.name);
   }
+}
+
+void lock(const base::UniqueFd& containers, int operation) {
+  check(::flock(containers.get(), operation), "lock the containers' directory");
+}
+
+/// Needs: the lock on CONTAINERS, which is let go meanwhile.
+void sweep(int state, const base::UniqueFd& containers, Kernel& kernel) {
+  const auto dead = take_dead(containers.get());
+  if (dead.empty()) return;
+  lock(containers, LOCK_UN);
+  bury(state, containers.get(), dead, kernel);
+  lock(containers, LOCK_EX);
 }
 
 }  // namespace
 
-Record::Record(const State& state, std::string name, Kernel& kernel)
-    : containers_(make_directory(state.fd(), "containers")), name_(std::move(name)) {
+void sweep_containers(const State& state, Kernel& kernel) {
+  const auto containers = make_directory(state.fd(), "containers");
+  lock(containers, LOCK_EX);
+  sweep(state.fd(), containers, kernel);
+}
+
+bool is_alive(int directory) {
+  const base::UniqueFd journal(
+      ::openat(directory, "journal", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  return journal.valid() && ::flock(journal.get(), LOCK_SH | LOCK_NB) < 0;
+}
+
+Record::Record(const State& state, std::string name, bool made_up, Kernel& kernel)
+    : state_(check(::fcntl(state.fd(), F_DUPFD_CLOEXEC, 0), "use the state directory")),
+      containers_(make_directory(state.fd(), "containers")),
+      name_(std::move(name)) {
   // A taken name may be that of a dead container which another mini-run undoes this moment.
   constexpr int Tries = 25;
   constexpr timespec Moment = {0, 10'000'000};
-  for (int tries = 1; !take(kernel); ++tries) {
+  const std::string wanted = name_;
+  for (int tries = 1;; ++tries) {
+    lock(containers_, LOCK_EX);
+    sweep(state_.get(), containers_, kernel);
+    Taken taken = take();
+    for (int number = 2; made_up && taken != Taken::ByUs; ++number) {
+      name_ = cat(wanted, '-', number);
+      taken = take();
+    }
+    lock(containers_, LOCK_UN);
+    if (taken == Taken::ByUs) return;
+    if (taken == Taken::ByEnded)
+      throw base::Error(cat("the name ", name_,
+                            " is that of a container that has ended; `minictl rm ", name_,
+                            "` frees it, or choose another --name"));
     if (tries == Tries)
       throw base::Error(
           cat("the name ", name_, " is taken by a running container; choose another --name"));
@@ -67,34 +124,36 @@ Record::Record(const State& state, std::string name, Kernel& kernel)
   }
 }
 
-/// Undoes what the dead have left and takes the name. False: somebody has it.
-bool Record::take(Kernel& kernel) {
-  check(::flock(containers_.get(), LOCK_EX), "lock the containers' directory");
-  const auto dead = take_dead(containers_.get());
-  if (!dead.empty()) {
-    check(::flock(containers_.get(), LOCK_UN), "unlock the containers' directory");
-    bury(containers_.get(), dead, kernel);
-    check(::flock(containers_.get(), LOCK_EX), "lock the containers' directory");
+/// Takes the name, or says who has it. Needs: the lock on the containers' directory.
+Record::Taken Record::take() {
+  if (::faccessat(state_.get(), cat("ended/", name_).c_str(), F_OK, 0) == 0) return Taken::ByEnded;
+  if (::mkdirat(containers_.get(), name_.c_str(), 0700) < 0) {
+    if (errno == EEXIST) return Taken::ByRunning;
+    throw base::Error(errno, "write to /run/mini-run");
   }
-  const bool made = ::mkdirat(containers_.get(), name_.c_str(), 0700) == 0;
-  if (!made && errno != EEXIST) throw base::Error(errno, "write to /run/mini-run");
-  if (made) {
-    try {
-      directory_ = make_directory(containers_.get(), name_);
-      journal_.emplace(directory_.get());
-      check(::flock(journal_->fd(), LOCK_EX | LOCK_NB), "lock the container's journal");
-    } catch (...) {
-      remove_directory(containers_.get(), name_);
-      throw;
-    }
+  try {
+    directory_ = make_directory(containers_.get(), name_);
+    journal_.emplace(directory_.get());
+    check(::flock(journal_->fd(), LOCK_EX | LOCK_NB), "lock the container's journal");
+  } catch (...) {
+    remove_directory(containers_.get(), name_);
+    throw;
   }
-  check(::flock(containers_.get(), LOCK_UN), "unlock the containers' directory");
-  return made;
+  return Taken::ByUs;
+}
+
+void Record::keep() {
+  const auto mark =
+      base::open_or_throw(KeepMark, O_WRONLY | O_CREAT | O_NOFOLLOW, directory_.get());
 }
 
 void Record::remove() noexcept {
   if (!directory_.valid()) return;
-  remove_directory(containers_.get(), name_);
+  try {
+    put_away(state_.get(), containers_.get(), name_);
+  } catch (const std::exception&) {
+    // Whoever comes next finds it and puts it away.
+  }
   directory_.reset();
 }
 

@@ -76,7 +76,7 @@ base::UniqueFd hold(PublishedPort& port, const Reservation::Publisher& publisher
 
 }  // namespace
 
-Reservation::Reservation(std::vector<PublishedPort>& ports, const Publisher& publisher) {
+void Reservation::add(std::vector<PublishedPort>& ports, const Publisher& publisher) {
   const bool held = ports.size() <= MostHeld;
   if (!held) {
     const auto conflicts = taken_ports(ports);
@@ -84,8 +84,14 @@ Reservation::Reservation(std::vector<PublishedPort>& ports, const Publisher& pub
   }
   for (auto& port : ports) {
     // Port 0 is chosen by binding: such a one is held in any case.
-    if (held || port.host_port == 0) sockets_.push_back(hold(port, publisher));
+    if (!held && port.host_port != 0) continue;
+    base::UniqueFd socket = hold(port, publisher);
+    held_.push_back({port, std::move(socket)});
   }
+}
+
+void Reservation::release(const PublishedPort& port) {
+  std::erase_if(held_, [&](const Held& held) { return held.port == port; });
 }
 
 }  // namespace netsetup

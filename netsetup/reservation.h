@@ -31,12 +31,20 @@ class Reservation {
   /// Binds PORTS and fills in those that the kernel chose (host_port 0). Throws Error (EADDRINUSE)
   /// that names the port and who has it, a container by PUBLISHER or a process, or (EADDRNOTAVAIL)
   /// an address the host does not have.
-  Reservation(std::vector<PublishedPort>& ports, const Publisher& publisher);
+  Reservation(std::vector<PublishedPort>& ports, const Publisher& publisher) {
+    add(ports, publisher);
+  }
 
-  void release() { sockets_.clear(); }
+  /// The same for more ports.
+  void add(std::vector<PublishedPort>& ports, const Publisher& publisher);
+  void release(const PublishedPort& port);
 
  private:
-  std::vector<base::UniqueFd> sockets_;
+  struct Held {
+    PublishedPort port;
+    base::UniqueFd socket;
+  };
+  std::vector<Held> held_;
 };
 
 }  // namespace netsetup

@@ -24,11 +24,34 @@ namespace {
 constexpr const char* Top = "/run/mini-run";
 constexpr int DirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-/// The inode number that tells one network namespace from another (namespaces(7)).
+/// The first digits of random(4)'s boot_id.
+std::string boot() {
+  constexpr std::size_t Digits = 8;
+  return base::read_file("/proc/sys/kernel/random/boot_id").value_or("").substr(0, Digits);
+}
+
+/// The inode number that tells one network namespace from another (namespaces(7)), and the boot.
 std::string own_namespace() {
   struct stat self {};
   check(::stat("/proc/self/ns/net", &self), "look at /proc/self/ns/net");
-  return std::to_string(self.st_ino);
+  return cat(self.st_ino, '-', boot());
+}
+
+/// Removes DIRECTORY of TOP with all in it.
+void remove_tree(int top, const std::string& directory) {
+  const base::UniqueFd opened(::openat(top, directory.c_str(), DirectoryFlags));
+  if (!opened.valid()) return;
+  for (const auto& name : entries(opened.get())) {
+    if (::unlinkat(opened.get(), name.c_str(), 0) < 0) remove_tree(opened.get(), name);
+  }
+  ::unlinkat(top, directory.c_str(), AT_REMOVEDIR);
+}
+
+/// What another boot has left in TOP, where /run outlives one.
+void remove_other_boots(int top, const std::string& own) {
+  const auto suffix = own.substr(own.find('-'));
+  for (const auto& name : entries(top))
+    if (!name.ends_with(suffix)) remove_tree(top, name);
 }
 
 }  // namespace
@@ -81,6 +104,8 @@ State::State() : name_(own_namespace()) {
     if (status.st_uid != ::geteuid() || (status.st_mode & 077U) != 0)
       throw Error(cat(Top, " must be a directory of root's with mode 0700; remove it"));
     try {
+      if (::faccessat(top_.get(), name_.c_str(), F_OK, 0) < 0)
+        remove_other_boots(top_.get(), name_);
       root_ = make_directory(top_.get(), name_);
     } catch (const Error& error) {
       if (error.code().value() == ENOENT) continue;  // the top went away under us
@@ -95,7 +120,7 @@ State::State() : name_(own_namespace()) {
 
 void State::remove_if_unused() const noexcept {
   if (::flock(root_.get(), LOCK_EX | LOCK_NB) < 0) return;
-  ::unlinkat(root_.get(), "containers", AT_REMOVEDIR);
+  for (const char* empty : {"containers", "ended"}) ::unlinkat(root_.get(), empty, AT_REMOVEDIR);
   if (::unlinkat(top_.get(), name_.c_str(), AT_REMOVEDIR) == 0) ::rmdir(Top);
 }
 

@@ -12,6 +12,8 @@
 // Steps speak names; interface indexes are resolved at the moment of execution.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -58,10 +60,14 @@ struct NetworkRules {
   Cidr subnet;
 };
 
-/// The container's network namespace. Made by clone3(2) with the container itself, so that
-/// executing the step does nothing: it stands in the plan for the command that says the same.
+/// /run/netns, where ip-netns(8) looks for names.
+struct NetnsDirectory {};
+
+/// The container's network namespace. Made by clone3(2) with the container itself; the step gives
+/// it its name for ip-netns(8), by its process 1, PID.
 struct Namespace {
   std::string name;
+  pid_t pid = 0;
 };
 
 /// A veth pair: the host's end is a port of BRIDGE from the start, the peer is born in the
@@ -114,8 +120,9 @@ struct Flows {
   std::uint16_t udp_port = 0;
 };
 
-using Object = std::variant<RuleSet, OpenedInterface, Sysctl, Bridge, NetworkRules, Namespace, Veth,
-                            Alias, Hairpin, LinkUp, Address, DefaultRoute, Publish, Flows>;
+using Object =
+    std::variant<RuleSet, NetnsDirectory, OpenedInterface, Sysctl, Bridge, NetworkRules, Namespace,
+                 Veth, Alias, Hairpin, LinkUp, Address, DefaultRoute, Publish, Flows>;
 
 struct Step {
   Verb verb = Verb::Create;

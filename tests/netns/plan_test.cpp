@@ -19,7 +19,7 @@ namespace {
 
 const Network Mini{"mini0", *Cidr::parse("10.210.0.0/22")};
 const Endpoint Web{
-    "web", "mr-00000001", *Ipv4::parse("10.210.0.2"), {{std::nullopt, 8080, 80, Protocol::Tcp}}};
+    "web", 0, "mr-00000001", *Ipv4::parse("10.210.0.2"), {{std::nullopt, 8080, 80, Protocol::Tcp}}};
 
 void make_uplink() {
   fresh::sh("ip link add eth0 type bridge && ip addr add 192.0.2.1/24 dev eth0");

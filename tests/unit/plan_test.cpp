@@ -19,6 +19,7 @@ const Network Mini{"mini0", *Cidr::parse("10.210.0.0/22")};
 
 Endpoint web() {
   return {"web",
+          0,
           veth_name(0x1f2e3d4c),
           *Ipv4::parse("10.210.0.2"),
           {{std::nullopt, 8080, 80, Protocol::Tcp},
