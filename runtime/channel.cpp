@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 
 #include "base/error.h"
 
@@ -20,6 +22,12 @@ struct Wire {
   std::array<char, 4096> text;
 };
 constexpr std::size_t HeaderSize = offsetof(Wire, text);
+
+/// Room for one descriptor: cmsg(3).
+union Ancillary {
+  std::array<char, CMSG_SPACE(sizeof(int))> bytes;
+  cmsghdr alignment;
+};
 
 }  // namespace
 
@@ -41,14 +49,50 @@ bool Channel::send(Message::Kind kind, std::string_view text, int exit_status) c
   }
 }
 
+bool Channel::send_descriptor(Message::Kind kind, int descriptor) const noexcept {
+  Wire wire{};
+  wire.kind = kind;
+  iovec part = {&wire, HeaderSize};
+  Ancillary ancillary{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = &ancillary;
+  header.msg_controllen = sizeof ancillary.bytes;
+  cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  *rights = {CMSG_LEN(sizeof descriptor), SOL_SOCKET, SCM_RIGHTS};
+  std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
+  for (;;) {
+    if (::sendmsg(fd(), &header, MSG_NOSIGNAL) >= 0) return true;
+    if (errno != EINTR) return false;
+  }
+}
+
 std::optional<Message> Channel::receive() const {
   Wire wire{};
+  iovec part = {&wire, sizeof wire};
+  Ancillary ancillary{};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = &ancillary;
+  header.msg_controllen = sizeof ancillary.bytes;
   ssize_t got = 0;
-  while ((got = ::recv(fd(), &wire, sizeof wire, 0)) < 0 && errno == EINTR) {
+  // ECONNRESET: the other end died with a message of ours unread. What it said before comes next.
+  while ((got = ::recvmsg(fd(), &header, MSG_CMSG_CLOEXEC)) < 0 &&
+         (errno == EINTR || errno == ECONNRESET)) {
   }
   if (got < static_cast<ssize_t>(HeaderSize)) return std::nullopt;
-  return Message{wire.kind, wire.exit_status,
-                 std::string(wire.text.data(), static_cast<std::size_t>(got) - HeaderSize)};
+  Message message{wire.kind, wire.exit_status,
+                  std::string(wire.text.data(), static_cast<std::size_t>(got) - HeaderSize),
+                  base::UniqueFd()};
+  const cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
+    int descriptor = -1;
+    std::memcpy(&descriptor, CMSG_DATA(rights), sizeof descriptor);
+    message.descriptor.reset(descriptor);
+  }
+  return message;
 }
 
 }  // namespace runtime

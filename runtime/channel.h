@@ -9,7 +9,7 @@
 //                                                    drops its capabilities
 //   5    Go: the network is there ---------------->  the program waits for it
 //   6                          <- Ready | Failed     loads its seccomp filter, execs
-//   7                          <- Failed             only where execve(2) failed
+//   7                          <- Started | Failed   execve(2) has replaced it, or failed
 //   8                          <- Note               a line for the user, at any time
 //
 // Both sides work at the same time, and neither waits for a word that the other could have said
@@ -29,10 +29,11 @@
 namespace runtime {
 
 struct Message {
-  enum class Kind : std::uint8_t { Files, Ready, Go, Failed, Note };
+  enum class Kind : std::uint8_t { Files, Ready, Go, Started, Failed, Note };
   Kind kind = Kind::Note;
-  int exit_status = 0;  // Failed: what mini-run is to exit with
-  std::string text;     // Failed, Note: one line
+  int exit_status = 0;        // Failed: what mini-run is to exit with
+  std::string text;           // Failed, Note: one line
+  base::UniqueFd descriptor;  // Ready: the master of the program's terminal, with -t
 };
 
 /// One end of a SOCK_SEQPACKET pair (unix(7)): a message is received whole or not at all.
@@ -43,6 +44,8 @@ class Channel {
   explicit Channel(base::UniqueFd socket) : socket_(std::move(socket)) {}
   /// Texts beyond 4 kB are cut. False: it was not sent, errno says why (EPIPE: nobody is left).
   bool send(Message::Kind kind, std::string_view text = {}, int exit_status = 0) const noexcept;
+  /// The same with a descriptor, which the receiver gets a copy of.
+  bool send_descriptor(Message::Kind kind, int descriptor) const noexcept;
   /// Waits. Nothing: the other end is closed.
   [[nodiscard]] std::optional<Message> receive() const;
   [[nodiscard]] int fd() const { return socket_.get(); }

@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 
+#include <csignal>
 #include <span>
 #include <string>
 #include <utility>
@@ -26,6 +27,10 @@ struct ChildConfig {
   CapabilitySet capabilities = 0;
   std::span<const sock_filter> seccomp;  // empty: unconfined
   bool in_foreground = false;            // of the terminal that is our standard input
+  bool tty = false;                      // the program gets a terminal of its own
+  int input = -1;                        // its standard input, -1: ours
+  int output = -1;                       // its standard output and error, -1: ours
+  int stop_signal = SIGTERM;             // asks the container to end
   std::span<char> arguments;             // of mini-run: wiped, since /proc/1/cmdline shows them
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -27,14 +28,23 @@ std::uint32_t random_number() {
   return number;
 }
 
-/// The program's name and the run in hex digits: "nginx-3f9a71c2".
+constexpr std::array Animals = {
+    "ant",   "badger", "bat",    "bear",  "bee",    "bison", "boar",  "camel", "carp",  "cat",
+    "clam",  "cod",    "coot",   "crab",  "crane",  "crow",  "deer",  "dingo", "dove",  "duck",
+    "eagle", "eel",    "egret",  "elk",   "emu",    "finch", "fox",   "frog",  "gecko", "goat",
+    "goose", "hare",   "hawk",   "heron", "horse",  "ibex",  "ibis",  "jay",   "koala", "lark",
+    "lemur", "lion",   "llama",  "lynx",  "marten", "mole",  "moose", "moth",  "mouse", "newt",
+    "okapi", "orca",   "osprey", "otter", "owl",    "ox",    "panda", "perch", "pony",  "puma",
+    "quail", "raven",  "robin",  "seal"};
+
+/// The program's name and an animal: "nginx-otter".
 std::string made_up_name(const std::string& program, std::uint32_t run) {
   std::string name;
   for (const char c : program.substr(program.rfind('/') + 1).substr(0, 32)) {
     if (std::isalnum(static_cast<unsigned char>(c)) != 0) name += c;
   }
   if (name.empty()) name = "container";
-  return cat(name, "-", netsetup::veth_name(run).substr(3));
+  return cat(name, "-", Animals[run % Animals.size()]);
 }
 
 /// 1 GiB or a tenth of the memory, the smaller.
@@ -83,7 +93,8 @@ Config decide(const Options& options) {
   const std::uint32_t run = random_number();
   const std::string name =
       options.name.empty() ? made_up_name(options.command.front(), run) : options.name;
-  config.network = {configs::Ruleset, name, options.network, options.ports, run};
+  config.network = {configs::Ruleset, name,          options.name.empty(),
+                    options.network,  options.ports, run};
 
   ChildConfig& child = config.child;
   child.hostname = options.hostname.empty() ? name : options.hostname;
@@ -93,6 +104,7 @@ Config decide(const Options& options) {
   child.command = options.command;
   child.in_foreground = ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
   child.arguments = options.arguments;
+  child.stop_signal = options.stop_signal;
   child.capabilities =
       resolve_capabilities(default_capabilities(), options.cap_add, options.cap_drop);
 

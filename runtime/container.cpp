@@ -21,7 +21,9 @@
 #include "runtime/config.h"
 #include "runtime/configs.h"
 #include "runtime/etc_files.h"
+#include "runtime/life.h"
 #include "runtime/say.h"
+#include "runtime/streams.h"
 #include "runtime/supervise.h"
 
 namespace runtime {
@@ -130,20 +132,22 @@ void wait_for(int fd, const SignalQueue& signals) {
     if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR)
       throw base::Error(errno, "poll");
     if (events[1].revents == 0) continue;
-    const int number = signals.take();
+    const auto signal = signals.take();
+    const int number = signal ? static_cast<int>(signal->ssi_signo) : 0;
     if (number == SIGTERM || number == SIGINT || number == SIGHUP)
       throw base::Error("stopped before the program started", 128 + number);
   }
 }
 
-/// Adds what the child has to say to NOTES: it counts only if the container comes to be.
-void wait_until_ready(const Channel& channel, const SignalQueue& signals,
-                      std::vector<std::string>& notes) {
+/// Adds what the child has to say to NOTES: it counts only if the container comes to be. Returns
+/// the master of the program's terminal, where it has one.
+base::UniqueFd wait_until_ready(const Channel& channel, const SignalQueue& signals,
+                                std::vector<std::string>& notes) {
   for (;;) {
     wait_for(channel.fd(), signals);
-    const auto message = channel.receive();  // 6
+    auto message = channel.receive();  // 6
     if (!message) throw base::Error("the container died before its program could start");
-    if (message->kind == Message::Kind::Ready) return;
+    if (message->kind == Message::Kind::Ready) return std::move(message->descriptor);
     if (message->kind == Message::Kind::Failed)
       throw base::Error(message->text, message->exit_status);
     notes.push_back(message->text);
@@ -162,9 +166,6 @@ void wait_until_ready(const Channel& channel, const SignalQueue& signals,
   }
   throw error;
 }
-
-/// A program that fails so soon after its start has probably missed something.
-constexpr std::chrono::seconds AtOnce{5};
 
 /// HOST 0 was the kernel's to choose: the user must be told.
 void tell_chosen_ports(const Options& options, const ContainerNetwork& network) {
@@ -207,7 +208,6 @@ void tidy_up_in_background(Remains& remains) {
 }
 
 [[noreturn]] void end(Remains remains, bool explain, int status) {
-  remains.network.disconnect();
   if (explain) {
     remains.network.release();
     for (const auto& failure : remains.network.leave()) say(failure);
@@ -217,9 +217,10 @@ void tidy_up_in_background(Remains& remains) {
   ::_exit(status);  // no destructor: the other process does what they would, in the same memory
 }
 
+/// NAME must outlive it: it is read at each step.
 netsetup::Observer observer(const Options& options, const std::string& name) {
   if (!options.explain) return {};
-  return [name](const netsetup::Step& step) {
+  return [&name](const netsetup::Step& step) {
     const std::string lines = cat("\n# ", reason(step), "\n", command(step, name), "\n");
     base::write_all(STDERR_FILENO, lines, "write to standard error");
   };
@@ -227,7 +228,7 @@ netsetup::Observer observer(const Options& options, const std::string& name) {
 
 }  // namespace
 
-void run(const Options& options) {
+void run(const Options& options, Herald* herald) {
   Timing timing(options.timing);
   Config config = decide(options);
   std::vector<std::string> notes = config.notes;
@@ -235,6 +236,10 @@ void run(const Options& options) {
   timing.mark("decide");
 
   ContainerNetwork network(config.network, observer(options, config.network.name));
+  config.network.name = network.name();  // a made-up one may have got a number
+  if (options.hostname.empty()) config.child.hostname = network.name();
+  Streams streams(options, network.directory());
+  streams.give_to(config.child);
   config.child.root.etc_files = network.directory();
   auto [parent_end, child_end] = Channel::make();
   Channel channel{base::UniqueFd()};
@@ -251,21 +256,17 @@ void run(const Options& options) {
   } catch (const base::Error& error) {
     throw_first_cause(channel, error);
   }
-  wait_until_ready(channel, signals, notes);
+  base::UniqueFd master = wait_until_ready(channel, signals, notes);
   timing.mark("root");
   for (const auto& note : notes) say(note);
   tell_chosen_ports(options, network);
-  try {
-    network.open_late_interfaces();
-    for (const auto& line : network.foreign_drops()) say(line);
-  } catch (const base::Error& error) {
-    say(error.what());  // the container runs; what this would have mended does not concern it
-  }
-  const auto started = std::chrono::steady_clock::now();
-  const int status = supervise(child, channel, signals, options.stop_timeout);
+
+  Life life(options, config, network, child, channel, signals, streams, herald);
+  streams.start(life.loop(), std::move(master));
+  const int status = life.run();
+  network.disconnect();
+  life.announce_end(status);
   timing.mark("run");
-  if (status != 0 && std::chrono::steady_clock::now() - started < AtOnce)
-    for (const auto& line : rootfs::hidden_needs(config.child.root, options.command)) say(line);
   timing.print();
   end({network, std::move(mounts)}, options.explain, status);
 }

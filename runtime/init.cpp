@@ -21,6 +21,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -39,27 +40,53 @@ struct Others {
   bool inside = false;
 };
 
-bool is_zombie(int proc, const std::string& pid) {
+/// A process as /proc/PID/stat tells of it; nothing where it is dead.
+struct Process {
+  pid_t parent = 0;
+  pid_t session = 0;
+};
+
+std::optional<Process> look_at(int proc, const std::string& pid) {
   const auto stat = base::read_file(base::cat(pid, "/stat"), proc);
-  if (!stat) return true;
-  const auto end_of_name = stat->rfind(')');  // the name may hold anything, also ") Z"
-  return end_of_name == std::string::npos || stat->substr(end_of_name, 3) == ") Z";
+  if (!stat) return std::nullopt;
+  // PID (NAME) STATE PARENT GROUP SESSION: the name may hold anything, also ") Z".
+  const auto fields = base::split(std::string_view(*stat).substr(stat->rfind(')') + 1), ' ');
+  if (fields.size() < 5 || fields[1] == "Z" || fields[1] == "X") return std::nullopt;
+  return Process{base::parse_number<pid_t>(fields[2]).value_or(0),
+                 base::parse_number<pid_t>(fields[4]).value_or(0)};
 }
 
-/// The processes beside init that live, seen from the session of the program.
+/// Whether PROCESS came into the container by minictl exec, or descends from one that did: the
+/// parent of such a one is outside, which shows as 0.
+bool is_visitor(const std::map<pid_t, Process>& processes, const Process& process) {
+  const Process* next = &process;
+  while (next->parent != 0) {
+    const auto parent = processes.find(next->parent);
+    if (parent == processes.end()) return false;  // it has just died
+    next = &parent->second;
+    if (parent->first == 1) return false;
+  }
+  return true;
+}
+
+/// The container's processes beside init that live, seen from the session of the program.
 Others others(pid_t session) {
   Others found;
   const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
   if (!proc) return found;
+  std::map<pid_t, Process> processes;
   while (const dirent* entry = ::readdir(proc.get())) {
     const auto pid = base::parse_number<pid_t>(entry->d_name);
-    if (!pid || *pid == 1) continue;
-    const pid_t its_session = ::getsid(*pid);
-    if (its_session < 0 || is_zombie(::dirfd(proc.get()), entry->d_name)) continue;
-    if (its_session == session)
+    if (!pid) continue;
+    if (const auto process = look_at(::dirfd(proc.get()), entry->d_name))
+      processes.emplace(*pid, *process);
+  }
+  for (const auto& [pid, process] : processes) {
+    if (pid == 1 || is_visitor(processes, process)) continue;
+    if (process.session == session)
       found.inside = true;
-    else if (found.outside == 0 || *pid < found.outside)
-      found.outside = *pid;
+    else if (found.outside == 0)
+      found.outside = pid;
   }
   return found;
 }
@@ -99,7 +126,8 @@ pid_t receiver(int signal, pid_t program, bool in_background) {
 
 }  // namespace
 
-int run_init(pid_t program, const std::string& name, const Channel& channel) {
+int run_init(pid_t program, const std::string& name, int stop_signal, const Channel& channel) {
+  channel.send(Message::Kind::Started);  // 7: or it has failed, and said so
   sigset_t all;
   ::sigfillset(&all);
   bool in_background = false;
@@ -108,7 +136,8 @@ int run_init(pid_t program, const std::string& name, const Channel& channel) {
     siginfo_t signal{};
     if (::sigwaitinfo(&all, &signal) < 0) continue;  // EINTR, after a stop
     if (signal.si_signo != SIGCHLD) {
-      if (signal.si_signo == SIGTERM || signal.si_signo == SIGINT) stop = signal.si_signo;
+      if (signal.si_signo == SIGTERM || signal.si_signo == SIGINT || signal.si_signo == stop_signal)
+        stop = signal.si_signo;
       ::kill(receiver(signal.si_signo, program, in_background), signal.si_signo);
       continue;
     }

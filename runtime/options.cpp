@@ -68,7 +68,7 @@ constexpr std::array Entries{
           [](Options& o, Text v) { o.volumes.push_back(values::volume(v)); }},
     Entry{"--tmpfs", 0, "/cache", [](Options& o, Text v) { o.tmpfs.push_back(values::tmpfs(v)); }},
     Entry{"--scratch-size", 0, "512m",
-          [](Options& o, Text v) { o.scratch_size = values::size(v); }},
+          [](Options& o, Text v) { o.scratch_size = values::size("--scratch-size", v); }},
     Entry{"--env", 'e', "LANG=C.UTF-8",
           [](Options& o, Text v) { values::add_variable(v, o.environment); }},
     Entry{"--env-file", 0, "web.env",
@@ -90,8 +90,17 @@ constexpr std::array Entries{
           [](Options& o, Text v) {
             o.seccomp = not_empty("--seccomp", v, "it needs a profile's file, or unconfined");
           }},
+    Entry{"--detach", 'd', {}, [](Options& o, Text) { o.detach = true; }},
+    Entry{"--wait", 0, {}, [](Options& o, Text v) { o.wait = values::wait(v); }},
+    Entry{"--rm", 0, {}, [](Options& o, Text) { o.remove = true; }},
+    Entry{"--interactive", 'i', {}, [](Options& o, Text) { o.interactive = true; }},
+    Entry{"--tty", 't', {}, [](Options& o, Text) { o.tty = true; }},
+    Entry{"--log-size", 0, "10m",
+          [](Options& o, Text v) { o.log_size = values::size("--log-size", v); }},
+    Entry{"--stop-signal", 0, "QUIT",
+          [](Options& o, Text v) { o.stop_signal = values::signal("--stop-signal", v); }},
     Entry{"--stop-timeout", 0, "10",
-          [](Options& o, Text v) { o.stop_timeout = values::stop_timeout(v); }},
+          [](Options& o, Text v) { o.stop_timeout = values::seconds("--stop-timeout", v); }},
     Entry{"--explain", 0, {}, [](Options& o, Text) { o.explain = true; }},
     Entry{"--dry-run", 0, {}, [](Options& o, Text) { o.dry_run = true; }},
     Entry{"--timing", 0, {}, [](Options& o, Text) { o.timing = true; }},
@@ -104,7 +113,9 @@ constexpr std::array Entries{
 
 /// Whether WORD of the command line may be ENTRY's option, with its value or without.
 bool mentions(std::string_view word, const Entry& entry) {
-  if (entry.letter != 0 && word.size() >= 2 && word[0] == '-' && word[1] == entry.letter)
+  // Somewhere in it: switches may be joined, as in -it.
+  if (entry.letter != 0 && word.size() >= 2 && word[0] == '-' && word[1] != '-' &&
+      word.find(entry.letter, 1) != std::string_view::npos)
     return true;
   return word.starts_with(entry.name) &&
          (word.size() == entry.name.size() || word[entry.name.size()] == '=');
@@ -113,7 +124,7 @@ bool mentions(std::string_view word, const Entry& entry) {
 using Words = std::span<const char* const>;
 
 void apply(const Entry& entry, Words words, std::string_view value, Options& options) {
-  if (entry.example.empty()) {
+  if (entry.example.empty() && entry.name != "--wait") {
     if (value != "true") values::refuse(entry.name, value, "it is a switch and takes no value");
   } else if (entry.letter != 0 && value.starts_with('=')) {
     // -p=8080:80, as docker takes it; but `-e =x` is a variable without a name.
@@ -226,6 +237,8 @@ void check_together(const Options& options) {
   }
   if (options.writable_root && options.read_only)
     throw base::Error("--writable-root and --read-only contradict each other");
+  if (options.wait && !options.detach)
+    throw base::Error("--wait needs --detach: else mini-run returns when the program has ended");
   values::check_distinct(options.ports);
   values::check_distinct(options.volumes, options.tmpfs);
 }

@@ -2,6 +2,7 @@
 // The command line as a value.
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -45,7 +46,14 @@ struct Options {
   std::string seccomp;  // "", "unconfined" or a file
 
   // the run
-  std::span<char> arguments;   // the memory of our own command line, which may hold secrets (-e)
+  std::span<char> arguments;     // the memory of our own command line, which may hold secrets (-e)
+  bool detach = false;           // -d
+  std::optional<unsigned> wait;  // --wait, seconds
+  bool remove = false;           // --rm: a detached container's record goes with it
+  bool interactive = false;      // -i
+  bool tty = false;              // -t
+  std::uint64_t log_size = std::uint64_t{2} << 20U;  // bytes, of a detached container's log
+  int stop_signal = SIGTERM;
   unsigned stop_timeout = 10;  // seconds
   bool explain = false;
   bool dry_run = false;

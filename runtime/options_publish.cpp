@@ -14,6 +14,7 @@ namespace runtime::values {
 using base::cat;
 using base::printable;
 using netsetup::Ipv4;
+using netsetup::Protocol;
 using netsetup::PublishedPort;
 
 namespace {
@@ -111,6 +112,22 @@ PublishedPort published_port(std::string_view text) {
     refuse(Option, text, "the container's port cannot be 0, it is the one the program listens on");
   }
   return published;
+}
+
+PublishedPort find_published(const std::vector<PublishedPort>& ports, std::string_view text) {
+  std::string known;
+  for (const auto& port : ports) {
+    const std::string address = port.host_address ? port.host_address->text() + ":" : "";
+    const std::string host = cat(port.host_port);
+    const std::string inner = cat(":", port.container_port);
+    const std::string protocol = cat("/", netsetup::text(port.protocol));
+    for (const auto& name : {host, host + inner, address + host, address + host + inner}) {
+      if (text == name + protocol || (text == name && port.protocol == Protocol::Tcp)) return port;
+    }
+    known += cat(known.empty() ? "" : ", ", port.text());
+  }
+  throw base::Error(cat("port ", printable(text), " is not published",
+                        known.empty() ? "" : cat("; published are ", known)));
 }
 
 void check_distinct(const std::vector<PublishedPort>& ports) {

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <memory>
 
@@ -180,7 +182,7 @@ std::string workdir(std::string_view text) {
   return std::string(text);
 }
 
-std::uint64_t size(std::string_view text) {
+std::uint64_t size(std::string_view option, std::string_view text) {
   constexpr std::string_view Right = "a size is a number with k, m or g, as in 512m, at least 1m";
   constexpr std::uint64_t Least = std::uint64_t{1} << 20U;
   constexpr auto Most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
@@ -194,17 +196,33 @@ std::uint64_t size(std::string_view text) {
     if (shift != 0) digits.remove_suffix(1);
   }
   const auto number = base::parse_number<std::uint64_t>(digits);
-  if (!number || *number > Most >> shift || *number << shift < Least)
-    refuse("--scratch-size", text, Right);
+  if (!number || *number > Most >> shift || *number << shift < Least) refuse(option, text, Right);
   return *number << shift;
 }
 
-unsigned stop_timeout(std::string_view text) {
+unsigned seconds(std::string_view option, std::string_view text) {
   constexpr unsigned Most = 86400;
-  const auto seconds = base::parse_number<unsigned>(text);
-  if (!seconds || *seconds > Most)
-    refuse("--stop-timeout", text, "it is a number of seconds, 0-86400");
-  return *seconds;
+  const auto number = base::parse_number<unsigned>(text);
+  if (!number || *number > Most) refuse(option, text, "it is a number of seconds, 0-86400");
+  return *number;
+}
+
+unsigned wait(std::string_view text) {
+  constexpr unsigned Default = 30;
+  return text == "true" ? Default : seconds("--wait", text);
+}
+
+int signal(std::string_view option, std::string_view text) {
+  const auto number = base::parse_number<int>(text);
+  if (number && *number > 0 && *number <= SIGRTMAX) return *number;
+  std::string name;
+  for (const char c : text) name += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (name.starts_with("SIG")) name.erase(0, 3);
+  for (int each = 1; each < SIGRTMIN; ++each) {
+    const char* known = ::sigabbrev_np(each);
+    if (known != nullptr && name == known) return each;
+  }
+  refuse(option, text, "it is a signal's name or number, as in TERM, SIGQUIT or 15");
 }
 
 namespace {

@@ -20,6 +20,10 @@ namespace runtime::values {
 /// [ADDR:]HOST:CONTAINER[/tcp|/udp]; an ADDR of 0.0.0.0 is none, that is, every address.
 netsetup::PublishedPort published_port(std::string_view text);
 
+/// That one of PORTS which TEXT means: as for published_port(), or without :CONTAINER.
+netsetup::PublishedPort find_published(const std::vector<netsetup::PublishedPort>& ports,
+                                       std::string_view text);
+
 /// Throws where a port of the host is asked for twice; a port without an address is one on every
 /// address.
 void check_distinct(const std::vector<netsetup::PublishedPort>& ports);
@@ -38,8 +42,12 @@ void check_distinct(const std::vector<rootfs::Volume>& volumes,
                     const std::vector<rootfs::Tmpfs>& tmpfs);
 std::string directory(std::string_view option, std::string_view text);  // made absolute
 std::string workdir(std::string_view text);
-std::uint64_t size(std::string_view text);  // bytes, with the suffix k, m or g; at least 1 MiB
-unsigned stop_timeout(std::string_view text);
+/// Bytes, with the suffix k, m or g; at least 1 MiB.
+std::uint64_t size(std::string_view option, std::string_view text);
+unsigned seconds(std::string_view option, std::string_view text);
+unsigned wait(std::string_view text);  // seconds; "true", the switch without a value: 30
+int signal(std::string_view option,
+           std::string_view text);  // a name, with or without SIG, or number
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 /// NAME=VALUE, or NAME: the caller's own value, and nothing where the caller has none.

@@ -7,8 +7,14 @@
 
 namespace runtime {
 
+namespace {
+const char* speaker = "mini-run";
+}  // namespace
+
+void say_as(const char* program) noexcept { speaker = program; }
+
 void say(std::string_view text) noexcept {
-  const std::string line = base::cat("mini-run: ", text, "\n");
+  const std::string line = base::cat(speaker, ": ", text, "\n");
   static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 

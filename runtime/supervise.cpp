@@ -15,12 +15,10 @@
 #include <chrono>
 
 #include "base/error.h"
-#include "runtime/say.h"
 
 namespace runtime {
 
 using base::check;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -36,46 +34,6 @@ bool terminal_hung_up(const signalfd_siginfo& signal, bool had_terminal) {
   if (!had_terminal) return false;
   const base::UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
   return !terminal.valid();
-}
-
-/// What ends the container, and when it has to be over.
-class Stop {
- public:
-  Stop(Child& child, unsigned timeout) : child_(child), timeout_(timeout) {}
-
-  void request(int signal) {
-    if (requested_ && signal == SIGINT) return child_.kill(SIGKILL);
-    if (!requested_) deadline_ = Clock::now() + timeout_;
-    requested_ = true;
-    child_.kill(signal);
-  }
-
-  /// For poll(2): milliseconds until the deadline, -1: none. Kills when it has passed.
-  int remaining() {
-    if (!requested_) return -1;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
-    if (left.count() > 0) return static_cast<int>(left.count());
-    child_.kill(SIGKILL);
-    return -1;
-  }
-
- private:
-  Child& child_;
-  std::chrono::seconds timeout_;
-  bool requested_ = false;
-  Clock::time_point deadline_;
-};
-
-void take_signal(const SignalQueue& signals, const Child& child, Stop& stop, bool had_terminal) {
-  signalfd_siginfo signal{};
-  if (::read(signals.fd(), &signal, sizeof signal) != sizeof signal) return;
-  const auto number = static_cast<int>(signal.ssi_signo);
-  if (number == SIGTERM || number == SIGINT)
-    stop.request(number);
-  else if (number == SIGHUP && terminal_hung_up(signal, had_terminal))
-    stop.request(SIGTERM);
-  else
-    child.kill(number);
 }
 
 }  // namespace
@@ -113,36 +71,62 @@ SignalQueue::SignalQueue() {
   ::signal(SIGCHLD, SIG_DFL);
 }
 
-int SignalQueue::take() const {
+std::optional<signalfd_siginfo> SignalQueue::take() const {
   signalfd_siginfo signal{};
-  return ::read(fd(), &signal, sizeof signal) == sizeof signal ? static_cast<int>(signal.ssi_signo)
-                                                               : 0;
+  if (::read(fd(), &signal, sizeof signal) != sizeof signal) return std::nullopt;
+  return signal;
 }
 
-int supervise(Child& child, const Channel& channel, const SignalQueue& signals,
-              unsigned stop_timeout) {
-  const bool had_terminal =
-      base::UniqueFd(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)).valid();
-  Stop stop(child, stop_timeout);
-  std::array<pollfd, 3> events = {
-      {{child.pidfd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}, {channel.fd(), POLLIN, 0}}};
-  for (;;) {
-    if (::poll(events.data(), events.size(), stop.remaining()) < 0 && errno != EINTR)
-      throw base::Error(errno, "poll");
-    if (events[1].revents != 0) take_signal(signals, child, stop, had_terminal);
+Supervisor::Supervisor(Child& child, const Channel& channel, const SignalQueue& signals,
+                       Settings settings)
+    : child_(child),
+      channel_(channel),
+      signals_(signals),
+      settings_(std::move(settings)),
+      had_terminal_(base::UniqueFd(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)).valid()) {
+  loop_.add(signals.fd(), POLLIN, [this](short) { take_signal(); });
+  messages_ = &loop_.add(channel.fd(), POLLIN, [this](short) { take_message(); });
+  loop_.add(child.pidfd(), POLLIN, [this](short) {
     // What the child said before it died comes before its death.
-    if (events[2].revents != 0) {
-      const auto message = channel.receive();
-      if (!message)
-        events[2].fd = -1;  // closed: poll(2) passes over a negative descriptor
-      else if (message->kind == Message::Kind::Failed)
-        throw base::Error(message->text, message->exit_status);
-      else
-        say(message->text);
-      continue;
-    }
-    if (events[0].revents != 0) return child.wait();
-  }
+    pollfd event = {messages_->fd, POLLIN, 0};
+    ended_ = messages_->fd < 0 || ::poll(&event, 1, 0) == 0;
+  });
+}
+
+void Supervisor::stop(int signal, unsigned timeout) {
+  if (!stopping_)
+    loop_.at(base::EventLoop::Clock::now() + std::chrono::seconds(timeout),
+             [this] { child_.kill(SIGKILL); });
+  stopping_ = true;
+  child_.kill(signal);
+}
+
+void Supervisor::take_signal() {
+  const auto signal = signals_.take();
+  if (!signal) return;
+  const auto number = static_cast<int>(signal->ssi_signo);
+  if (number == SIGINT)
+    stop(stopping_ ? SIGKILL : SIGINT, settings_.stop_timeout);
+  else if (number == SIGTERM || (number == SIGHUP && terminal_hung_up(*signal, had_terminal_)))
+    stop(settings_.stop_signal, settings_.stop_timeout);
+  else if (number != SIGWINCH || !settings_.resized())
+    child_.kill(number);
+}
+
+void Supervisor::take_message() {
+  const auto message = channel_.receive();
+  if (!message) return messages_->close();
+  if (message->kind == Message::Kind::Failed)
+    throw base::Error(message->text, message->exit_status);
+  if (message->kind == Message::Kind::Started)
+    settings_.started();
+  else
+    settings_.note(message->text);
+}
+
+int Supervisor::run() {
+  while (!ended_) loop_.run_once();
+  return child_.wait();
 }
 
 }  // namespace runtime

@@ -2,10 +2,15 @@
 // mini-run while its container lives: signals in, notes out, and the exit status.
 #pragma once
 
+#include <sys/signalfd.h>
 #include <sys/types.h>
 
 #include <csignal>
+#include <functional>
+#include <optional>
+#include <string>
 
+#include "base/event_loop.h"
 #include "base/unique_fd.h"
 #include "runtime/channel.h"
 
@@ -38,18 +43,50 @@ class SignalQueue {
  public:
   SignalQueue();
   [[nodiscard]] int fd() const { return fd_.get(); }
-  /// The number of the next pending one, 0: none.
-  [[nodiscard]] int take() const;
+  /// The next pending one.
+  [[nodiscard]] std::optional<signalfd_siginfo> take() const;
 
  private:
   base::UniqueFd fd_;
 };
 
-/// Until the container has ended; returns its exit status. SIGTERM, SIGINT and the hang-up of our
-/// terminal end it: the signal is passed on, and SIGKILL follows after STOP_TIMEOUT seconds, or at
-/// once with a second SIGINT. Other signals are passed on. Throws Error with what the child
-/// reports as Failed.
-int supervise(Child& child, const Channel& channel, const SignalQueue& signals,
-              unsigned stop_timeout);
+/// Waits for the end of a container, in an event loop that others may add to. SIGTERM, SIGINT and
+/// the hang-up of our terminal end it: it is sent the stop signal, and SIGKILL follows after the
+/// timeout, or at once with a second SIGINT. Other signals are passed on.
+class Supervisor {
+ public:
+  struct Settings {
+    int stop_signal = SIGTERM;
+    unsigned stop_timeout = 10;                    // seconds
+    std::function<void(const std::string&)> note;  // a line for the user
+    std::function<void()> started;                 // the program has been executed
+    std::function<bool()> resized;                 // SIGWINCH; false: it is to be passed on
+  };
+  /// All of them must outlive it.
+  Supervisor(Child& child, const Channel& channel, const SignalQueue& signals, Settings settings);
+
+  base::EventLoop& loop() { return loop_; }
+  /// Asks the container to end; after TIMEOUT seconds it is killed.
+  void stop(int signal, unsigned timeout);
+  void kill(int signal) const { child_.kill(signal); }
+
+  /// Until the container has ended; returns its exit status. Throws Error with what the child
+  /// reports as Failed, and what a handler of the loop throws.
+  int run();
+
+ private:
+  void take_signal();
+  void take_message();
+
+  Child& child_;
+  const Channel& channel_;
+  const SignalQueue& signals_;
+  Settings settings_;
+  base::EventLoop loop_;
+  base::EventLoop::Source* messages_ = nullptr;
+  bool had_terminal_;
+  bool stopping_ = false;
+  bool ended_ = false;
+};
 
 }  // namespace runtime

@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <array>
 #include <cerrno>
@@ -49,6 +50,10 @@ UniqueFd open_or_throw(const std::string& path, int flags, int dir, mode_t mode)
   UniqueFd fd(::openat(dir, path.c_str(), flags | O_CLOEXEC, mode));
   if (!fd.valid()) throw Error(errno, cat("open ", printable(path)));
   return fd;
+}
+
+UniqueFd open_process(pid_t pid) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
 }  // namespace base

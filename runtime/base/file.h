@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <optional>
@@ -25,5 +26,8 @@ void write_all(int fd, std::string_view text, std::string_view attempt);
 
 /// openat(2) with O_CLOEXEC; throws Error "open PATH: ..." (MODE counts with O_CREAT only).
 UniqueFd open_or_throw(const std::string& path, int flags, int dir = AT_FDCWD, mode_t mode = 0600);
+
+/// pidfd_open(2), close-on-exec; not valid where there is no process PID, errno says why.
+UniqueFd open_process(pid_t pid);
 
 }  // namespace base

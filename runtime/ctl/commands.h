@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// The commands of minictl(1). Each returns the exit status, and throws Error with the line for the
+// user. NAMES are those of containers, or unambiguous beginnings.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace runtime::ctl {
+
+using Names = std::vector<std::string>;
+
+struct Listing {
+  bool all = false;    // -a: those that have ended, too
+  bool quiet = false;  // -q: names only
+  bool json = false;
+};
+int ps(const Listing& listing);
+int inspect(const Names& names, bool json);
+int networks(bool json);
+
+struct LogView {
+  bool follow = false;
+  std::optional<long> tail;  // lines
+};
+int logs(const std::string& name, const LogView& view);
+
+int stop(const Names& names, const std::optional<std::string>& timeout);
+int kill(const Names& names, const std::string& signal);
+int wait(const Names& names);
+int remove(const Names& names, bool force);
+int prune();
+
+int list_ports(const Names& names, bool json);
+/// CHANGE: "publish" or "unpublish".
+int change_ports(const std::string& name, const std::string& change,
+                 const std::vector<std::string>& ports);
+
+struct Execution {
+  std::string name;
+  std::vector<std::string> command;
+  bool interactive = false;
+  bool tty = false;
+  std::optional<std::string> user;
+  std::optional<std::string> workdir;
+  std::vector<std::pair<std::string, std::string>> environment;
+};
+/// ARGV: to run again from a sealed copy where the container could reach our binary (seal.h).
+int exec(const Execution& execution, char** argv);
+
+int repair();
+
+}  // namespace runtime::ctl

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// The containers of this network namespace, as their records tell.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "runtime/description.h"
+
+namespace runtime::ctl {
+
+struct Container {
+  std::string name;
+  base::UniqueFd directory;  // its record
+  bool running = false;
+  Description description;
+  std::optional<End> end;
+};
+
+/// Every container, by name; with ENDED those too that have ended and are kept. What the dead have
+/// left is swept first; a record that is damaged is set aside with a line for the user.
+std::vector<Container> all_containers(bool ended);
+
+/// The container NAME, or the only one whose name begins so, running or ended. Throws Error.
+Container find_container(const std::string& name);
+/// The same, running. Throws Error.
+Container find_running(const std::string& name);
+
+/// Removes the record of an ended container.
+void forget(const Container& container);
+
+/// A descriptor of the container's process 1 (pidfd_open(2)), or of its mini-run. Throws Error
+/// where it has ended meanwhile.
+base::UniqueFd open_init(const Container& container);
+base::UniqueFd open_supervisor(const Container& container);
+
+}  // namespace runtime::ctl

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Containers and networks as tables, and the same as JSON.
+#include <unistd.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "netsetup/json.h"
+#include "netsetup/networks.h"
+#include "runtime/ctl/commands.h"
+#include "runtime/ctl/containers.h"
+#include "runtime/ctl/table.h"
+
+namespace runtime::ctl {
+
+using base::cat;
+using nlohmann::json;
+
+namespace {
+
+void print(const std::string& text) {
+  base::write_all(STDOUT_FILENO, text, "write to standard output");
+}
+
+void print(const json& value) {
+  print(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+}
+
+std::string status_of(const Container& container, long now) {
+  if (container.running)
+    return cat("up ", duration(now - static_cast<long>(container.description.created)));
+  if (!container.end) return "killed with its mini-run";
+  return cat("ended (", container.end->status, ") ",
+             duration(now - static_cast<long>(container.end->at)), " ago");
+}
+
+std::string ports_of(const Container& container) {
+  if (!container.running) return "";
+  std::vector<std::string> ports;
+  for (const auto& port : container.description.ports) ports.push_back(port.text());
+  constexpr std::size_t Shown = 3;
+  if (ports.size() > Shown) {
+    const std::string more = cat("and ", ports.size() - Shown, " more");
+    ports.resize(Shown);
+    ports.push_back(more);
+  }
+  return base::join(ports, ", ");
+}
+
+json to_json(const Container& container) {
+  const Description& known = container.description;
+  json j = {{"name", container.name},
+            {"running", container.running},
+            {"command", known.command},
+            {"created", known.created},
+            {"address", known.address.address},
+            {"network", known.bridge},
+            {"ports", known.ports},
+            {"pid", container.running ? known.init : 0}};
+  if (container.end) j["exit_status"] = container.end->status;
+  return j;
+}
+
+}  // namespace
+
+int ps(const Listing& listing) {
+  const auto containers = all_containers(listing.all);
+  if (listing.json) {
+    json all = json::array();
+    for (const auto& container : containers) all.push_back(to_json(container));
+    print(all);
+    return 0;
+  }
+  if (listing.quiet) {
+    std::string names;
+    for (const auto& container : containers) names += container.name + "\n";
+    print(names);
+    return 0;
+  }
+  const long now = ::time(nullptr);
+  std::vector<std::vector<std::string>> rows = {{"NAME", "STATUS", "ADDRESS", "PORTS", "COMMAND"}};
+  for (const auto& container : containers)
+    rows.push_back({container.name, status_of(container, now),
+                    container.running ? container.description.address.address.text() : "",
+                    ports_of(container), base::join(container.description.command, " ")});
+  print(table(rows, terminal_width()));
+  return 0;
+}
+
+int networks(bool as_json) {
+  const auto containers = all_containers(false);
+  std::vector<std::vector<std::string>> rows = {{"NETWORK", "SUBNET", "GATEWAY", "CONTAINERS"}};
+  json all = json::array();
+  for (const auto& network : netsetup::networks()) {
+    std::vector<std::string> names;
+    for (const auto& container : containers)
+      if (container.description.bridge == network.bridge) names.push_back(container.name);
+    rows.push_back(
+        {network.bridge, network.subnet.text(), network.gateway().text(), base::join(names, ", ")});
+    all.push_back({{"name", network.bridge},
+                   {"subnet", network.subnet},
+                   {"gateway", network.gateway()},
+                   {"containers", names}});
+  }
+  if (as_json)
+    print(all);
+  else
+    print(table(rows, terminal_width()));
+  return 0;
+}
+
+}  // namespace runtime::ctl

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// minictl: looks at and steers containers that run.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "runtime/ctl/commands.h"
+#include "runtime/options.h"
+#include "runtime/options_values.h"
+#include "runtime/say.h"
+#include "runtime/tidy.h"
+
+namespace {
+
+using namespace runtime;
+using ctl::Names;
+
+/// What the commands take, and the exit status of the one that was given.
+struct Line {
+  Names names;
+  std::string name;
+  std::vector<std::string> words;
+  bool json = false;
+  bool force = false;
+  ctl::Listing listing;
+  ctl::LogView view;
+  ctl::Execution execution;
+  std::optional<std::string> timeout;
+  std::string signal = "KILL";
+  std::vector<std::string> environment;
+  int status = 0;
+};
+
+void add_listings(CLI::App& app, Line& line) {
+  auto* ps = app.add_subcommand("ps", "the containers that run");
+  ps->add_flag("-a,--all", line.listing.all, "those that have ended, too");
+  ps->add_flag("-q,--quiet", line.listing.quiet, "names only");
+  ps->add_flag("--json", line.listing.json, "as JSON");
+  ps->callback([&line] { line.status = ctl::ps(line.listing); });
+
+  auto* inspect = app.add_subcommand("inspect", "all that is known of a container");
+  inspect->add_option("NAME", line.names, "containers")->required();
+  inspect->add_flag("--json", line.json, "as JSON");
+  inspect->callback([&line] { line.status = ctl::inspect(line.names, line.json); });
+
+  auto* network = app.add_subcommand("network", "the networks, and who is on them");
+  network->add_flag("--json", line.json, "as JSON");
+  network->callback([&line] { line.status = ctl::networks(line.json); });
+
+  auto* logs = app.add_subcommand("logs", "what a detached container has said");
+  logs->add_option("NAME", line.name, "container")->required();
+  logs->add_flag("-f,--follow", line.view.follow, "and what it says from now on");
+  logs->add_option("-n,--tail", line.view.tail, "only the last LINES lines")
+      ->check(CLI::NonNegativeNumber);
+  logs->callback([&line] { line.status = ctl::logs(line.name, line.view); });
+}
+
+void add_steering(CLI::App& app, Line& line) {
+  const auto command = [&](const char* name, const char* what, auto run) {
+    auto* made = app.add_subcommand(name, what);
+    made->add_option("NAME", line.names, "containers")->required();
+    made->callback([&line, run] { line.status = run(line); });
+    return made;
+  };
+  command("stop", "asks to end, kills after a while", [](const Line& l) {
+    return ctl::stop(l.names, l.timeout);
+  })->add_option("-t,--time", line.timeout, "seconds until the kill (the container's own)");
+  command("kill", "sends a signal", [](const Line& l) {
+    return ctl::kill(l.names, l.signal);
+  })->add_option("-s,--signal", line.signal, "which (KILL)");
+  command("wait", "waits for the end, prints the exit status",
+          [](const Line& l) { return ctl::wait(l.names); });
+  command("rm", "removes what is kept of an ended container", [](const Line& l) {
+    return ctl::remove(l.names, l.force);
+  })->add_flag("-f,--force", line.force, "kill it first where it runs");
+  app.add_subcommand("prune", "removes what is kept of all that have ended")->callback([&line] {
+    line.status = ctl::prune();
+  });
+  app.add_subcommand("repair", "puts back what somebody removed under running containers")
+      ->callback([&line] { line.status = ctl::repair(); });
+}
+
+void add_port(CLI::App& app, Line& line) {
+  auto* port = app.add_subcommand("port", "published ports: NAME, or add or rm");
+  port->require_subcommand(0, 1);
+  port->add_option("NAME", line.names, "containers");
+  port->add_flag("--json", line.json, "as JSON");
+  for (const auto& [name, what, change] :
+       {std::tuple{"add", "publishes ports of a running container", "publish"},
+        std::tuple{"rm", "ends that", "unpublish"}}) {
+    auto* made = port->add_subcommand(name, what);
+    made->add_option("NAME", line.name, "container")->required();
+    made->add_option("PORT", line.words, "as for mini-run -p")->required();
+    made->callback([&line, change = change] {
+      line.status = ctl::change_ports(line.name, change, line.words);
+    });
+  }
+  port->callback([&line, port] {
+    if (!port->get_subcommands().empty()) return;
+    if (line.names.empty()) throw base::Error("port: which container? minictl port NAME");
+    line.status = ctl::list_ports(line.names, line.json);
+  });
+}
+
+void add_exec(CLI::App& app, Line& line, char** argv) {
+  auto* exec = app.add_subcommand("exec", "runs another program in a container");
+  exec->prefix_command();
+  exec->add_flag("-i,--interactive", line.execution.interactive, "type to it");
+  exec->add_flag("-t,--tty", line.execution.tty, "with a terminal of its own");
+  exec->add_option("-u,--user", line.execution.user, "USER[:GROUP]");
+  exec->add_option("-w,--workdir", line.execution.workdir, "where it starts");
+  exec->add_option("-e,--env", line.environment, "NAME=VALUE")->allow_extra_args(false);
+  exec->callback([&line, exec, argv] {
+    auto words = exec->remaining();
+    if (!words.empty() && words.front() == "--") words.erase(words.begin());
+    if (words.size() < 2)
+      throw base::Error("exec: which program, where? minictl exec NAME PROGRAM [ARG]...");
+    line.execution.name = words.front();
+    line.execution.command.assign(words.begin() + 1, words.end());
+    for (const auto& variable : line.environment)
+      values::add_variable(variable, line.execution.environment);
+    if (line.execution.workdir) values::workdir(*line.execution.workdir);
+    if (line.execution.tty && line.execution.interactive && ::isatty(STDIN_FILENO) == 0)
+      throw base::Error("exec: -it needs a terminal on standard input; leave out -t");
+    line.status = ctl::exec(line.execution, argv);
+  });
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Looks at and steers the containers of mini-run.", "minictl");
+  Line line;
+  app.require_subcommand(1);
+  app.set_version_flag("--version", base::cat("minictl ", Version));
+  add_listings(app, line);
+  add_steering(app, line);
+  add_port(app, line);
+  add_exec(app, line, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::Error& error) {
+    throw base::Error(base::cat(base::printable(error.what()), "; `minictl --help` shows all"));
+  }
+  return line.status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  say_as("minictl");
+  try {
+    tidy_up_inheritance();
+    return run(argc, argv);
+  } catch (const base::Error& error) {
+    say(error.what());
+    return error.exit_status();
+  } catch (const std::exception& error) {
+    say(error.what());
+    return base::ExitFailure;
+  }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Published ports, shown and changed. A change is made by the container's own mini-run, which holds
+// the reservation of the host's port for as long as it lives.
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "netsetup/json.h"
+#include "runtime/control.h"
+#include "runtime/ctl/commands.h"
+#include "runtime/ctl/containers.h"
+
+namespace runtime::ctl {
+
+int list_ports(const Names& names, bool json) {
+  nlohmann::json all = nlohmann::json::object();
+  std::string text;
+  for (const auto& name : names) {
+    const auto container = find_running(name);
+    all[container.name] = container.description.ports;
+    for (const auto& port : container.description.ports)
+      text += base::cat(names.size() > 1 ? container.name + " " : "", port.text(), "\n");
+  }
+  base::write_all(STDOUT_FILENO, json ? all.dump(2) + "\n" : text, "write to standard output");
+  return 0;
+}
+
+int change_ports(const std::string& name, const std::string& change,
+                 const std::vector<std::string>& ports) {
+  const auto container = find_running(name);
+  Words request = {change};
+  request.insert(request.end(), ports.begin(), ports.end());
+  const auto answer = ask(container.directory.get(), request);
+  if (!answer) throw base::Error(base::cat("the container ", container.name, " has ended"));
+  base::write_all(STDOUT_FILENO, *answer, "write to standard output");
+  return 0;
+}
+
+}  // namespace runtime::ctl

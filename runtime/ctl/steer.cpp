@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// Containers stopped, killed, waited for and removed. What is asked of several is asked of all of
+// them first, so that they end side by side.
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "netsetup/sweep.h"
+#include "runtime/configs.h"
+#include "runtime/control.h"
+#include "runtime/ctl/commands.h"
+#include "runtime/ctl/containers.h"
+#include "runtime/options_values.h"
+#include "runtime/say.h"
+
+namespace runtime::ctl {
+
+using base::cat;
+
+namespace {
+
+void print(const std::string& text) {
+  base::write_all(STDOUT_FILENO, text, "write to standard output");
+}
+
+/// Calls FUNCTION for each of NAMES, to the end; the exit status.
+template <class Function>
+int for_each(const Names& names, const Function& function) {
+  int status = 0;
+  for (const auto& name : names) {
+    try {
+      function(find_container(name));
+    } catch (const base::Error& error) {
+      say(error.what());
+      status = error.exit_status();
+    }
+  }
+  return status;
+}
+
+/// Asks the mini-run of CONTAINER and waits for its end; the container's exit status.
+int end_of(const Container& container, const Words& request) {
+  if (!container.running) return container.end ? container.end->status : 128 + SIGKILL;
+  const auto answer = ask(container.directory.get(), request);
+  // Without an answer it was killed, and all in it; what it has left is swept by the next command.
+  return answer ? base::parse_number<int>(*answer).value_or(base::ExitFailure) : 128 + SIGKILL;
+}
+
+}  // namespace
+
+int stop(const Names& names, const std::optional<std::string>& timeout) {
+  Words request = {"stop"};
+  if (timeout) {
+    values::seconds("--time", *timeout);
+    request.push_back(*timeout);
+  }
+  std::vector<std::pair<std::string, Question>> asked;
+  const int status = for_each(names, [&](const Container& container) {
+    asked.emplace_back(container.name, Question(container.directory.get(), request));
+  });
+  for (auto& [name, question] : asked) {
+    question.answer();
+    print(name + "\n");
+  }
+  return status;
+}
+
+int kill(const Names& names, const std::string& signal) {
+  values::signal("--signal", signal);
+  return for_each(names, [&](const Container& container) {
+    if (!container.running) throw base::Error(cat("the container ", container.name, " has ended"));
+    ask(container.directory.get(), {"kill", signal});
+    print(container.name + "\n");
+  });
+}
+
+int wait(const Names& names) {
+  return for_each(
+      names, [](const Container& container) { print(cat(end_of(container, {"wait"}), "\n")); });
+}
+
+int remove(const Names& names, bool force) {
+  return for_each(names, [&](const Container& container) {
+    if (container.running && !force)
+      throw base::Error(cat("the container ", container.name, " runs; `minictl stop ",
+                            container.name, "` first, or rm -f"));
+    if (container.running) end_of(container, {"stop", "0"});
+    forget(container);
+    print(container.name + "\n");
+  });
+}
+
+int prune() {
+  for (const auto& container : all_containers(true)) {
+    if (container.running) continue;
+    forget(container);
+    print(container.name + "\n");
+  }
+  const auto failures = netsetup::sweep(configs::Ruleset);
+  for (const auto& line : failures) say(line);
+  return failures.empty() ? 0 : base::ExitFailure;
+}
+
+}  // namespace runtime::ctl

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Columns of text that fit the terminal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace runtime::ctl {
+
+/// ROWS as lines, the first being the headings. The last column is cut where a line would be longer
+/// than WIDTH (0: never); control characters are shown as printable() shows them.
+std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t width);
+
+/// Columns of the terminal that standard output is, 0 where it is none.
+std::size_t terminal_width();
+
+/// SECONDS as people say it: "5 seconds", "3 hours".
+std::string duration(long seconds);
+
+}  // namespace runtime::ctl

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/description.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "netsetup/json.h"
+
+namespace runtime {
+
+using nlohmann::json;
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Description, name, command, created, supervisor, init, detached,
+                                   bridge, veth, address, gateway, mac, ports, hostname, user,
+                                   workdir, environment, capabilities, seccomp, rootfs, read_only,
+                                   scratch_bytes, log_bytes, stop_signal, stop_timeout)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(End, status, at)
+
+namespace {
+
+/// Words of the command line are bytes; JSON is UTF-8: what is none is shown as it can be.
+std::string dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+template <class Value>
+std::optional<Value> read(int directory, const char* file) {
+  const auto text = base::read_file(file, directory);
+  if (!text) return std::nullopt;
+  try {
+    return json::parse(*text).get<Value>();
+  } catch (const std::exception&) {
+    throw base::Error(base::cat("its ", file, " is damaged"));
+  }
+}
+
+}  // namespace
+
+void replace_file(int directory, const std::string& name, std::string_view text) {
+  const std::string next = name + ".new";
+  const auto file = base::open_or_throw(next, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, directory);
+  base::write_all(file.get(), text, base::cat("write ", name, " to /run/mini-run"));
+  base::check(::renameat(directory, next.c_str(), directory, name.c_str()),
+              base::cat("write ", name, " to /run/mini-run"));
+}
+
+void write_description(int directory, const Description& description) {
+  replace_file(directory, "container.json", dump(description));
+}
+
+std::optional<Description> read_description(int directory) {
+  return read<Description>(directory, "container.json");
+}
+
+void write_end(int directory, const End& end) { replace_file(directory, "status", dump(end)); }
+
+std::optional<End> read_end(int directory) { return read<End>(directory, "status"); }
+
+}  // namespace runtime

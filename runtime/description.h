@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// What is known of a container besides its processes: `container.json` of its record, written by
+// the mini-run that runs it, read by minictl(1).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "netsetup/address.h"
+
+namespace runtime {
+
+struct Description {
+  std::string name;
+  std::vector<std::string> command;
+  std::int64_t created = 0;  // seconds since 1970
+  pid_t supervisor = 0;
+  pid_t init = 0;
+  bool detached = false;
+
+  // the network
+  std::string bridge;
+  std::string veth;
+  netsetup::Cidr address;
+  netsetup::Ipv4 gateway;
+  netsetup::Mac mac;
+  std::vector<netsetup::PublishedPort> ports;
+
+  // what a program in it is to be, for minictl exec
+  std::string hostname;
+  std::string user;
+  std::string workdir;
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::uint64_t capabilities = 0;
+  std::string seccomp;  // "default", "unconfined", or "file": the program is in `seccomp`
+
+  // the root, limits and the end
+  std::string rootfs;  // empty: the host's
+  bool read_only = false;
+  std::uint64_t scratch_bytes = 0;
+  std::uint64_t log_bytes = 0;
+  int stop_signal = 0;
+  unsigned stop_timeout = 0;
+};
+
+/// The whole file at once: a reader never sees half of it. Throws Error.
+void write_description(int directory, const Description& description);
+/// Nothing where there is none yet. Throws Error that says what is wrong with it.
+std::optional<Description> read_description(int directory);
+
+/// How a container ended, in `status` of its record.
+struct End {
+  int status = 0;       // its exit status
+  std::int64_t at = 0;  // seconds since 1970
+};
+void write_end(int directory, const End& end);
+/// Nothing where its mini-run was killed before it could say.
+std::optional<End> read_end(int directory);
+
+/// Replaces the file NAME in DIRECTORY. Throws Error.
+void replace_file(int directory, const std::string& name, std::string_view text);
+
+}  // namespace runtime

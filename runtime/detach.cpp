@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/detach.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace runtime {
+
+namespace {
+
+[[noreturn]] void wait_for_word(int pipe, pid_t child) {
+  const std::string text = base::read_all(pipe);
+  if (!text.empty()) {
+    base::write_all(STDOUT_FILENO, text, "write to standard output");
+    ::_exit(0);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : base::ExitFailure);
+}
+
+}  // namespace
+
+Herald detach() {
+  std::array<int, 2> ends{};
+  base::check(::pipe2(ends.data(), O_CLOEXEC), "pipe");
+  const base::UniqueFd read_end(ends[0]);
+  base::UniqueFd write_end(ends[1]);
+  ::signal(SIGCHLD, SIG_DFL);  // our caller may ignore it: then nothing could be waited for
+  const pid_t child = base::check(::fork(), "fork");
+  if (child != 0) {
+    write_end.reset();
+    wait_for_word(read_end.get(), child);
+  }
+  base::check(::setsid(), "setsid");
+  return Herald(std::move(write_end));
+}
+
+void Herald::announce(const std::string& text) {
+  base::write_all(pipe_.get(), text, "tell that the container runs");
+  const base::UniqueFd null = base::open_or_throw("/dev/null", O_RDWR);
+  for (int standard = 0; standard <= STDERR_FILENO; ++standard) ::dup2(null.get(), standard);
+  pipe_.reset();
+}
+
+}  // namespace runtime

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/life.h"
+
+#include <unistd.h>
+
+#include <ctime>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "runtime/options_values.h"
+
+namespace runtime {
+
+using base::cat;
+using netsetup::ContainerNetwork;
+
+namespace {
+
+/// A program that fails so soon after its start has probably missed something.
+constexpr std::chrono::seconds AtOnce{5};
+
+std::int64_t now() { return ::time(nullptr); }
+
+std::string seccomp_kind(const ChildConfig& child) {
+  if (child.seccomp.empty()) return "unconfined";
+  return child.seccomp.data() == default_seccomp().data() ? "default" : "file";
+}
+
+Description description_of(const Options& options, const Config& config,
+                           const ContainerNetwork& network, pid_t init) {
+  Description made;
+  made.name = network.name();
+  made.command = options.command;
+  made.created = now();
+  made.supervisor = ::getpid();
+  made.init = init;
+  made.detached = options.detach;
+  made.bridge = network.network().bridge;
+  made.veth = network.veth();
+  made.address = {network.address(), network.network().subnet.prefix};
+  made.gateway = network.network().gateway();
+  made.mac = netsetup::mac_of(network.address());
+  made.ports = network.ports();
+  made.hostname = config.child.hostname;
+  made.user = options.user;
+  made.workdir = options.workdir;
+  made.environment = options.environment;
+  made.capabilities = config.child.capabilities;
+  made.seccomp = seccomp_kind(config.child);
+  made.rootfs = options.rootfs;
+  made.read_only = options.read_only;
+  made.scratch_bytes = config.child.root.scratch_bytes;
+  made.log_bytes = options.detach ? options.log_size : 0;
+  made.stop_signal = options.stop_signal;
+  made.stop_timeout = options.stop_timeout;
+  return made;
+}
+
+}  // namespace
+
+Life::Life(const Options& options, const Config& config, ContainerNetwork& network, Child& child,
+           const Channel& channel, const SignalQueue& signals, Streams& streams, Herald* herald)
+    : options_(options),
+      config_(config),
+      network_(network),
+      streams_(streams),
+      herald_(herald),
+      supervisor_(child, channel, signals, settings()),
+      description_(description_of(options, config, network, child.pid())) {
+  describe();
+  control_.emplace(loop(), network.directory(),
+                   [this](const Words& words) { return answer(words); });
+  look_around();
+}
+
+Supervisor::Settings Life::settings() {
+  return {options_.stop_signal, options_.stop_timeout,
+          [this](const std::string& text) { streams_.note(text); }, [this] { started(); },
+          [this] {
+            streams_.resize();
+            return streams_.has_terminal();
+          }};
+}
+
+/// Writes what minictl(1) needs to know.
+void Life::describe() {
+  if (description_.seccomp == "file") {
+    const auto& program = config_.child.seccomp;
+    replace_file(network_.directory(), "seccomp",
+                 {reinterpret_cast<const char*>(program.data()), program.size_bytes()});
+  }
+  write_description(network_.directory(), description_);
+}
+
+/// What of the host's network does not concern the start, but the container.
+void Life::look_around() {
+  try {
+    network_.open_late_interfaces();
+    for (const auto& line : network_.foreign_drops()) streams_.note(line);
+  } catch (const base::Error& error) {
+    streams_.note(
+        error.what());  // the container runs; what this would have mended does not stop it
+  }
+}
+
+void Life::started() {
+  if (herald_ == nullptr) return;
+  herald_->announce(description_.name + "\n");
+  if (!options_.remove) network_.keep_record();
+}
+
+std::optional<std::string> Life::answer(const Words& request) {
+  const std::string& verb = request.front();
+  if (verb == "wait") return std::nullopt;
+  if (verb == "stop") {
+    supervisor_.stop(options_.stop_signal, request.size() > 1
+                                               ? values::seconds("--time", request[1])
+                                               : options_.stop_timeout);
+    return std::nullopt;
+  }
+  if (verb == "kill") {
+    supervisor_.kill(values::signal("--signal", request.at(1)));
+    return "";
+  }
+  return change_ports(request);
+}
+
+/// "publish" or "unpublish", then ports as -p has them. The answer: the ports, one a line.
+std::string Life::change_ports(const Words& request) {
+  std::vector<netsetup::PublishedPort> ports;
+  const bool publish = request.front() == "publish";
+  for (std::size_t i = 1; i < request.size(); ++i) {
+    if (publish)
+      ports.push_back(values::published_port(request[i]));
+    else
+      ports.push_back(values::find_published(network_.ports(), request[i]));
+  }
+  values::check_distinct(ports);
+  if (publish) {
+    ports = network_.publish(std::move(ports));
+  } else {
+    for (const auto& port : ports) network_.unpublish(port);
+  }
+  description_.ports = network_.ports();
+  write_description(network_.directory(), description_);
+  std::string answer;
+  for (const auto& port : ports) answer += port.text() + "\n";
+  return answer;
+}
+
+int Life::run() {
+  const int status = supervisor_.run();
+  streams_.finish();
+  if (status != 0 && std::chrono::steady_clock::now() - since_ < AtOnce)
+    for (const auto& line : rootfs::hidden_needs(config_.child.root, options_.command))
+      streams_.note(line);
+  if (options_.detach) write_end(network_.directory(), {status, now()});
+  return status;
+}
+
+void Life::announce_end(int status) { control_->finish(std::to_string(status)); }
+
+}  // namespace runtime

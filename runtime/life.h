@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// A container's life, from the word that its program may start until its last process is dead: what
+// mini-run does meanwhile besides waiting.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "netsetup/container_network.h"
+#include "runtime/config.h"
+#include "runtime/control.h"
+#include "runtime/description.h"
+#include "runtime/detach.h"
+#include "runtime/options.h"
+#include "runtime/streams.h"
+#include "runtime/supervise.h"
+
+namespace runtime {
+
+class Life {
+ public:
+  /// All of them must outlive it. HERALD: with -d. Needs: the container is ready, see channel.h.
+  Life(const Options& options, const Config& config, netsetup::ContainerNetwork& network,
+       Child& child, const Channel& channel, const SignalQueue& signals, Streams& streams,
+       Herald* herald);
+
+  base::EventLoop& loop() { return supervisor_.loop(); }
+  /// Until the container has ended; returns its exit status. Throws Error as Supervisor::run().
+  int run();
+  /// Tells those who asked for the end (minictl stop, wait). After the name and the ports are free.
+  void announce_end(int status);
+
+ private:
+  Supervisor::Settings settings();
+  void describe();
+  void look_around();
+  void started();
+  std::optional<std::string> answer(const Words& request);
+  std::string change_ports(const Words& request);
+
+  const Options& options_;
+  const Config& config_;
+  netsetup::ContainerNetwork& network_;
+  Streams& streams_;
+  Herald* herald_;
+  Supervisor supervisor_;
+  Description description_;
+  std::optional<Control> control_;
+  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace runtime

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/streams.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "runtime/say.h"
+
+namespace runtime {
+
+namespace {
+
+void make_pipe(base::UniqueFd& read_end, base::UniqueFd& write_end) {
+  std::array<int, 2> ends{};
+  base::check(::pipe2(ends.data(), O_CLOEXEC), "pipe");
+  read_end.reset(ends[0]);
+  write_end.reset(ends[1]);
+}
+
+}  // namespace
+
+Streams::Streams(const Options& options, int directory)
+    : detached_(options.detach), tty_(options.tty), interactive_(options.interactive) {
+  if (!detached_) return;
+  log_.emplace(directory, options.log_size);
+  if (tty_) return;
+  make_pipe(output_end_, output_);
+  if (interactive_)
+    make_pipe(input_, input_end_);
+  else
+    input_ = base::open_or_throw("/dev/null", O_RDONLY);
+}
+
+void Streams::give_to(ChildConfig& child) const {
+  child.tty = tty_;
+  child.input = input_.get();
+  child.output = output_.get();
+}
+
+void Streams::start(base::EventLoop& loop, base::UniqueFd master) {
+  input_.reset();
+  output_.reset();
+  master_ = std::move(master);
+  const Relay::Sink to_log = [this](std::string_view text) { log_->append(text); };
+  if (output_end_.valid()) from_program_.emplace(loop, output_end_.get(), to_log);
+  if (!master_.valid()) return;
+  if (detached_) {
+    from_program_.emplace(loop, master_.get(), to_log);
+    return;
+  }
+  resize();
+  from_program_.emplace(loop, master_.get(), STDOUT_FILENO);
+  if (!interactive_) return;
+  raw_.emplace(STDIN_FILENO);
+  // A program that does not read must not stop us: not even for what is typed meanwhile.
+  base::check(::fcntl(master_.get(), F_SETFL, O_NONBLOCK), "use the program's terminal");
+  from_caller_.emplace(loop, STDIN_FILENO, master_.get());
+}
+
+void Streams::resize() const noexcept {
+  if (!detached_ && master_.valid()) copy_window_size(STDIN_FILENO, master_.get());
+}
+
+void Streams::note(std::string_view text) {
+  if (log_)
+    log_->append(base::cat("mini-run: ", text, "\n"));
+  else
+    say(text);
+}
+
+void Streams::finish() {
+  if (from_program_) from_program_->drain();
+  if (raw_) raw_->restore();
+}
+
+}  // namespace runtime
