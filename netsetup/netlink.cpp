@@ -101,9 +101,11 @@ Attributes::Attributes(const nlmsghdr* message, std::size_t header_size)
     first_ = reinterpret_cast<const nlattr*>(end_);
 }
 
-Attributes::Attributes(const nlattr* nest)
-    : first_(static_cast<const nlattr*>(mnl_attr_get_payload(nest))),
-      end_(reinterpret_cast<const char*>(first_) + mnl_attr_get_payload_len(nest)) {}
+Attributes::Attributes(const nlattr* nest) : Attributes(value(nest)) {}
+
+Attributes::Attributes(std::span<const std::uint8_t> bytes)
+    : first_(reinterpret_cast<const nlattr*>(bytes.data())),
+      end_(reinterpret_cast<const char*>(bytes.data() + bytes.size())) {}
 
 const nlattr* Attributes::find(std::uint16_t type) const {
   for (const nlattr* attribute : *this)

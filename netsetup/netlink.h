@@ -90,6 +90,8 @@ class Attributes {
   Attributes(const nlmsghdr* message, std::size_t header_size);
   /// Those inside NEST.
   explicit Attributes(const nlattr* nest);
+  /// Those that fill BYTES.
+  explicit Attributes(std::span<const std::uint8_t> bytes);
 
   class Iterator {
    public:

@@ -43,8 +43,16 @@ std::optional<Link> parse_link(const nlmsghdr* header) {
         link.alias = netlink::value_string(attribute);
         break;
       case IFLA_ADDRESS:
-        if (const auto bytes = netlink::value(attribute); bytes.size() == link.mac.bytes.size())
-          std::copy(bytes.begin(), bytes.end(), link.mac.bytes.begin());
+        link.mac = mac(attribute).value_or(Mac{});
+        break;
+      case IFLA_MTU:
+        link.mtu = netlink::value_u32(attribute);
+        break;
+      case IFLA_LINK:
+        link.peer = netlink::value_u32(attribute);
+        break;
+      case IFLA_LINK_NETNSID:
+        link.peer_netns = static_cast<int>(netlink::value_u32(attribute));
         break;
       case IFLA_LINKINFO:
         if (const nlattr* kind = Attributes(attribute).find(IFLA_INFO_KIND))
@@ -64,10 +72,7 @@ std::optional<InterfaceAddress> parse_address(const nlmsghdr* header) {
   InterfaceAddress found;
   found.index = info.ifa_index;
   found.cidr.prefix = info.ifa_prefixlen;
-  // IFA_LOCAL is the address of this end; IFA_ADDRESS is the other end's on point-to-point links.
-  const Attributes attributes(header, sizeof info);
-  const nlattr* address = attributes.find(IFA_LOCAL);
-  if (address == nullptr) address = attributes.find(IFA_ADDRESS);
+  const nlattr* address = own_address(header);
   if (address == nullptr) return std::nullopt;
   found.cidr.address.value = netlink::value_be32(address);
   return found;
@@ -94,6 +99,14 @@ Message change_link(unsigned index, unsigned char family = AF_UNSPEC) {
 }
 
 }  // namespace
+
+std::optional<Mac> mac(const nlattr* attribute) {
+  Mac found;
+  const auto bytes = netlink::value(attribute);
+  if (bytes.size() != found.bytes.size()) return std::nullopt;
+  std::ranges::copy(bytes, found.bytes.begin());
+  return found;
+}
 
 std::optional<unsigned> find_index(const netlink::Socket& socket, const std::string& name) {
   ifreq request{};
@@ -208,6 +221,12 @@ void add_default_route(netlink::Socket& socket, unsigned index, Ipv4 gateway) {
   message.put_be32(RTA_GATEWAY, gateway.value);
   message.put_u32(RTA_OIF, index);
   socket.request(message);
+}
+
+const nlattr* own_address(const nlmsghdr* header) {
+  const Attributes attributes(header, sizeof(ifaddrmsg));
+  const nlattr* local = attributes.find(IFA_LOCAL);
+  return local != nullptr ? local : attributes.find(IFA_ADDRESS);
 }
 
 std::vector<InterfaceAddress> addresses(netlink::Socket& socket) {

@@ -22,7 +22,15 @@ struct Link {
   unsigned master = 0;  // index of the bridge it is a port of, 0: none
   bool up = false;
   std::string alias;
+  unsigned mtu = 0;
+  unsigned peer = 0;  // index of a veth's other end, of a VLAN's device, 0: none (IFLA_LINK)
+  // Where the peer is: nothing: in this namespace; else the other namespace's id in this one, as
+  // `ip netns list-id` lists it (-1: has none).
+  std::optional<int> peer_netns;
 };
+
+/// The Ethernet address in ATTRIBUTE; nothing where it is one of another size (a tunnel's).
+std::optional<Mac> mac(const nlattr* attribute);
 
 /// The index of NAME in SOCKET's namespace: netdevice(7), SIOCGIFINDEX, a tenth of the cost of a
 /// link's whole description.
@@ -54,6 +62,9 @@ struct InterfaceAddress {
   Cidr cidr;
   bool operator==(const InterfaceAddress&) const = default;
 };
+/// Of an answer about an address (RTM_NEWADDR) the attribute with the address of this end, IPv4 or
+/// IPv6: IFA_ADDRESS is the other end's on a point-to-point link. nullptr where there is none.
+const nlattr* own_address(const nlmsghdr* header);
 /// Every IPv4 address of the namespace.
 std::vector<InterfaceAddress> addresses(netlink::Socket& socket);
 

@@ -2,42 +2,18 @@
 // Ports held by a process of our own, in every way one can hold a port.
 #include "netsetup/port_owner.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstring>
 
 #include "fresh.h"
+#include "hold_port.h"
 
 using namespace netsetup;
+using hold_port::Hold;
+using hold_port::hold;
 
 namespace {
-
-enum class Hold { Bound, Listening };
-
-base::UniqueFd hold(int type, const char* address, std::uint16_t port, Hold how,
-                    bool only_ipv6 = false) {
-  const bool ipv6 = std::strchr(address, ':') != nullptr;
-  base::UniqueFd fd(::socket(ipv6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC, 0));
-  base::check(fd.get(), "socket");
-  sockaddr_storage storage{};
-  storage.ss_family = ipv6 ? AF_INET6 : AF_INET;
-  if (ipv6) {
-    auto& name = reinterpret_cast<sockaddr_in6&>(storage);
-    const int only = only_ipv6;
-    ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
-    ::inet_pton(AF_INET6, address, &name.sin6_addr);
-    name.sin6_port = htons(port);
-  } else {
-    auto& name = reinterpret_cast<sockaddr_in&>(storage);
-    ::inet_pton(AF_INET, address, &name.sin_addr);
-    name.sin_port = htons(port);
-  }
-  base::check(::bind(fd.get(), reinterpret_cast<sockaddr*>(&storage), sizeof storage), "bind");
-  if (how == Hold::Listening) base::check(::listen(fd.get(), 1), "listen");
-  return fd;
-}
 
 PublishedPort published(std::uint16_t port, Protocol protocol = Protocol::Tcp,
                         std::optional<Ipv4> address = std::nullopt) {
@@ -75,12 +51,14 @@ TEST_CASE("IPv6 sockets: dual-stack ones hold IPv4 too, others do not") {
   const auto only = hold(SOCK_STREAM, "::", 8081, Hold::Listening, true);
   const auto mapped = hold(SOCK_STREAM, "::ffff:127.0.0.1", 8082, Hold::Listening);
   const auto local = hold(SOCK_STREAM, "::1", 8083, Hold::Listening);
+  const auto mapped_any = hold(SOCK_STREAM, "::ffff:0.0.0.0", 8084, Hold::Listening);
   CHECK(port_owner(published(8080, Protocol::Tcp, Other)));
   CHECK_FALSE(port_owner(published(8081, Protocol::Tcp, Other)));
   CHECK(port_owner(published(8081)));
   CHECK(port_owner(published(8082, Protocol::Tcp, Loopback)));
   CHECK_FALSE(port_owner(published(8082, Protocol::Tcp, Other)));
   CHECK_FALSE(port_owner(published(8083, Protocol::Tcp, Loopback)));
+  CHECK(port_owner(published(8084, Protocol::Tcp, Other)));
 }
 
 TEST_CASE("UDP: bound and connected") {

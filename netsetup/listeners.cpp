@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// From the sockets of a port to the question who is heard there.
+#include "netsetup/listeners.h"
+
+#include "netsetup/socket_table.h"
+
+namespace netsetup {
+
+Listening Listeners::listening(Protocol protocol, std::uint16_t port) {
+  constexpr unsigned Loopback = 1;  // index of lo in every namespace (LOOPBACK_IFINDEX)
+  Listening found = Listening::No;
+  for (const PortSocket& socket : port_sockets(diag_, protocol, PortUse::Receives, port)) {
+    if (socket.only_ipv6) continue;
+    const bool inside =
+        socket.device == Loopback || (socket.address && socket.address->is_loopback());
+    if (!inside) return Listening::Yes;
+    found = Listening::LoopbackOnly;
+  }
+  return found;
+}
+
+}  // namespace netsetup
