@@ -137,13 +137,14 @@ void ContainerNetwork::connect(pid_t pid) {
 
 void ContainerNetwork::disconnect() noexcept {
   if (!record_) return;
-  if (lease_) {
-    try {
+  try {
+    const Turn turn(record_->journal());
+    if (lease_)
       kernel_.execute(
           {Verb::Delete, Where::Host, Publish{request_.name, address(), request_.ports}});
-    } catch (const std::exception&) {
-      return;  // the journal stays: whoever comes next undoes it
-    }
+    record_->remove();
+  } catch (const std::exception&) {
+    return;  // the journal stays: whoever comes next undoes it
   }
   record_.reset();
   reservation_.reset();

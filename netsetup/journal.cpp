@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <ranges>
 
@@ -172,6 +173,25 @@ std::vector<Step> Journal::read(std::size_t* damaged) const {
     }
   }
   return steps;
+}
+
+bool Journal::removed() const {
+  struct stat status {};
+  base::check(::fstat(fd(), &status), "look at a journal in /run/mini-run");
+  return status.st_nlink == 0;
+}
+
+Turn::Turn(const Journal& journal) : fd_(journal.fd()) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  while (::fcntl(fd_, F_OFD_SETLKW, &whole) < 0)
+    if (errno != EINTR) throw base::Error(errno, "lock a journal in /run/mini-run");
+}
+
+Turn::~Turn() {
+  struct flock whole {};
+  whole.l_type = F_UNLCK;
+  ::fcntl(fd_, F_OFD_SETLK, &whole);
 }
 
 std::vector<std::string> undo_all(Kernel& kernel, const std::vector<Step>& steps) noexcept {

@@ -34,9 +34,8 @@ std::vector<Dead> take_dead(int containers) {
       const auto directory =
           base::open_or_throw(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, containers);
       Journal journal(directory.get());
-      struct stat status {};
-      if (::flock(journal.fd(), LOCK_EX | LOCK_NB) == 0 && ::fstat(journal.fd(), &status) == 0 &&
-          status.st_nlink != 0)  // else its owner has removed it, and the name may be another's
+      // Removed by its owner: the name may be another's by now.
+      if (::flock(journal.fd(), LOCK_EX | LOCK_NB) == 0 && !journal.removed())
         dead.push_back({name, std::move(journal)});
     } catch (const base::Error&) {
       // Removed by its owner this moment, or nothing of ours: either way nothing to undo.
@@ -47,6 +46,7 @@ std::vector<Dead> take_dead(int containers) {
 
 void bury(int containers, const std::vector<Dead>& dead, Kernel& kernel) {
   for (const auto& container : dead) {
+    const Turn turn(container.journal);
     if (undo_all(kernel, container.journal.read()).empty())
       remove_directory(containers, container.name);
   }
