@@ -71,6 +71,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Bridge, name, mac)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NetworkRules, bridge, subnet)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Veth, name, mac, bridge, peer, peer_mac)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Port, link, bridge)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Alias, link, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hairpin, link)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LinkUp, link)
@@ -96,6 +97,8 @@ template <>
 constexpr std::string_view Name<Namespace> = "namespace";
 template <>
 constexpr std::string_view Name<Veth> = "veth";
+template <>
+constexpr std::string_view Name<Port> = "port";
 template <>
 constexpr std::string_view Name<Alias> = "alias";
 template <>

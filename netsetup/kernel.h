@@ -47,6 +47,7 @@ class Kernel {
   template <class Function>
   void inside(const Function& function);
   void write_sysctl(const Sysctl& sysctl);
+  void remove_veth(const Veth& veth);
   void publish(const Publish& publish);
   void unpublish(const Publish& publish);
   netlink::Socket& route(Where where);

@@ -22,6 +22,7 @@ struct Link {
   unsigned master = 0;  // index of the bridge it is a port of, 0: none
   bool up = false;
   std::string alias;
+  bool hairpin = false;  // of a bridge's port
 };
 
 /// The index of NAME in SOCKET's namespace: netdevice(7), SIOCGIFINDEX, a tenth of the cost of a
@@ -36,6 +37,8 @@ void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& 
 // The peer is born in the namespace NETNS (a descriptor); IFF_UP on the peer is not possible here.
 void create_veth(netlink::Socket& socket, const std::string& name, const Mac& mac,
                  unsigned bridge_index, const std::string& peer, const Mac& peer_mac, int netns);
+// ip link set NAME master BRIDGE
+void set_master(netlink::Socket& socket, unsigned index, unsigned bridge_index);
 // ip link set NAME alias TEXT
 void set_alias(netlink::Socket& socket, unsigned index, const std::string& text);
 // bridge link set dev NAME hairpin on
