@@ -20,7 +20,6 @@ using base::Error;
 namespace {
 
 constexpr unsigned SubnetPrefix = 22;  // as many addresses as a Linux bridge has ports (1023)
-constexpr std::string_view ScopePrefix = "network-";
 
 /// Interfaces with an address that do not forward: outside traffic comes in by one of them.
 std::vector<OpenedInterface> closed_interfaces(Kernel& kernel) {
@@ -46,14 +45,6 @@ Network choose_network(Kernel& kernel, const std::string& bridge) {
   return {bridge, *subnet};
 }
 
-Cidr parse_subnet(const std::string& up) {
-  const auto subnet = Cidr::parse(up);
-  if (!subnet)
-    throw Error(cat("/run/mini-run does not tell the network's subnet but '", base::printable(up),
-                    "'; end the containers and remove /run/mini-run"));
-  return *subnet;
-}
-
 /// bind(2) takes more than the host's own addresses: broadcast, multicast, any with
 /// ip_nonlocal_bind.
 void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
@@ -68,12 +59,11 @@ void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
   }
 }
 
-std::string apply_all(Kernel& kernel, Journal& journal, const Observer& observer,
-                      const std::vector<Step>& plan, std::string description) {
+void apply_all(Kernel& kernel, Journal& journal, const Observer& observer,
+               const std::vector<Step>& plan) {
   Transaction transaction(kernel, journal, observer);
   for (const auto& step : plan) transaction.apply(step);
   transaction.commit();
-  return description;
 }
 
 }  // namespace
@@ -83,7 +73,7 @@ ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
       observer_(std::move(observer)),
       kernel_(request_.ruleset),
       host_scope_(state_.fd(), "host"),
-      network_scope_(state_.fd(), cat(ScopePrefix, request_.bridge)) {
+      network_scope_(state_.fd(), cat(NetworkScopePrefix, request_.bridge)) {
   try {
     check_addresses(kernel_, request_.ports);
     record_.emplace(state_, request_.name, kernel_);
@@ -103,27 +93,24 @@ ContainerNetwork::~ContainerNetwork() {
 }
 
 void ContainerNetwork::join() {
+  const auto mend = [this] { repair(kernel_, state_); };
   host_scope_.join(
       kernel_,
       [this](Journal& journal) {
-        return apply_all(kernel_, journal, observer_, host_plan(closed_interfaces(kernel_)), "");
+        apply_all(kernel_, journal, observer_, host_plan(closed_interfaces(kernel_)));
+        return kernel_.nft().shape();
       },
-      [this] { return kernel_.nft().find_table().has_value(); },
-      [this] { reinstall_rules(kernel_, state_); });
+      [this] { return kernel_.nft().find_table().has_value(); }, mend);
   const std::string& bridge = request_.bridge;
   const std::string subnet = network_scope_.join(
       kernel_,
       [&](Journal& journal) {
         const Network network = choose_network(kernel_, bridge);
-        return apply_all(kernel_, journal, observer_, network_plan(network), network.subnet.text());
+        apply_all(kernel_, journal, observer_, network_plan(network));
+        return network.subnet.text();
       },
-      [&] { return rtnl::find_index(kernel_.host_route(), bridge).has_value(); },
-      [&] {
-        throw Error(cat("the bridge ", bridge,
-                        " was removed while containers are joined to it; "
-                        "end them first"));
-      });
-  network_ = {request_.bridge, parse_subnet(subnet)};
+      [&] { return rtnl::find_index(kernel_.host_route(), bridge).has_value(); }, mend);
+  network_ = {request_.bridge, described_subnet(subnet)};
   lease_ = Lease::take(network_scope_.directory(), network_.subnet);
 }
 
@@ -132,7 +119,7 @@ void ContainerNetwork::connect(pid_t pid) {
   const Endpoint endpoint{request_.name, veth_name(request_.run), address(), request_.ports};
   Journal& journal = record_->journal();
   journal.append({Verb::Delete, Where::Host, Flows{address(), 0}});
-  apply_all(kernel_, journal, observer_, container_plan(network_, endpoint), "");
+  apply_all(kernel_, journal, observer_, container_plan(network_, endpoint));
 }
 
 void ContainerNetwork::disconnect() noexcept {
@@ -164,7 +151,7 @@ std::vector<std::string> ContainerNetwork::leave() noexcept {
   };
   collect(network_scope_.leave(kernel_));
   for (const auto& name : entries(state_.fd())) {
-    if (name.starts_with(ScopePrefix)) collect(Scope(state_.fd(), name).leave(kernel_));
+    if (name.starts_with(NetworkScopePrefix)) collect(Scope(state_.fd(), name).leave(kernel_));
   }
   collect(host_scope_.leave(kernel_));
   state_.remove_if_unused();
@@ -177,7 +164,7 @@ void ContainerNetwork::open_late_interfaces() {
   Journal journal(host_scope_.directory());
   auto plan = host_plan(late);
   plan.erase(plan.begin());  // the rule set is there
-  apply_all(kernel_, journal, observer_, plan, "");
+  apply_all(kernel_, journal, observer_, plan);
 }
 
 std::vector<std::string> ContainerNetwork::foreign_drops() {
@@ -214,10 +201,10 @@ std::vector<Step> preview(const NetworkRequest& request) {
   if (!state.valid() || !Scope(state.get(), "host").peek())
     append(host_plan(closed_interfaces(kernel)));
   std::optional<std::string> up;
-  if (state.valid()) up = Scope(state.get(), cat(ScopePrefix, request.bridge)).peek();
+  if (state.valid()) up = Scope(state.get(), cat(NetworkScopePrefix, request.bridge)).peek();
   Network network;
   if (up) {
-    network = {request.bridge, parse_subnet(*up)};
+    network = {request.bridge, described_subnet(*up)};
   } else {
     network = choose_network(kernel, request.bridge);
     append(network_plan(network));
@@ -225,7 +212,7 @@ std::vector<Step> preview(const NetworkRequest& request) {
   // What would be refused is refused here too: undo() looks, and changes nothing.
   for (const auto& step : plan) static_cast<void>(kernel.undo(step));
   const base::UniqueFd directory(
-      state.valid() ? ::openat(state.get(), cat(ScopePrefix, request.bridge).c_str(),
+      state.valid() ? ::openat(state.get(), cat(NetworkScopePrefix, request.bridge).c_str(),
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                     : -1);
   append(container_plan(network, {request.name, veth_name(request.run),
