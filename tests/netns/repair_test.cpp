@@ -296,6 +296,30 @@ TEST_CASE("repair: a container that goes meanwhile does not come back") {
   CHECK(sh("nft list map inet mini_run pub4_any").find("8080") == std::string::npos);
 }
 
+TEST_CASE("repair: a container that goes waits while it is mended") {
+  const fresh::Host host;
+  fresh::Container web("web", Web);
+  const auto directory = state_directory("containers/web");
+  const Journal journal(directory.get());
+  std::optional<Turn> turn(std::in_place, journal);
+  while_waiting([&] { web.network.disconnect(); }, [&] { turn.reset(); });
+  CHECK(journal.removed());
+}
+
+TEST_CASE("repair: rules of another version are replaced once, not again and again") {
+  const fresh::Host host;
+  const fresh::Container web("web", Web);
+  const auto before = snapshot();
+  const auto old = identity();
+  sh("cd /run/mini-run/*/host && echo 'table 3, forward 7' > up");
+  repair_now();
+  const auto mended = identity();
+  CHECK(mended != old);
+  CHECK(snapshot() == before);
+  repair_now();
+  CHECK(identity() == mended);
+}
+
 TEST_CASE("repair: what nobody lives in any more is not put back") {
   const fresh::Host host;
   const fresh::Container stays("stays", {}, "mini0", 1);
