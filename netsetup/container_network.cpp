@@ -22,7 +22,6 @@ using base::Error;
 namespace {
 
 constexpr unsigned SubnetPrefix = 22;  // as many addresses as a Linux bridge has ports (1023)
-constexpr std::string_view ScopePrefix = "network-";
 
 /// Interfaces with an address that do not forward: outside traffic comes in by one of them.
 std::vector<OpenedInterface> closed_interfaces(Kernel& kernel) {
@@ -48,14 +47,6 @@ Network choose_network(Kernel& kernel, const std::string& bridge) {
   return {bridge, *subnet};
 }
 
-Cidr parse_subnet(const std::string& up) {
-  const auto subnet = Cidr::parse(up);
-  if (!subnet)
-    throw Error(cat("/run/mini-run does not tell the network's subnet but '", base::printable(up),
-                    "'; end the containers and remove /run/mini-run"));
-  return *subnet;
-}
-
 /// bind(2) takes more than the host's own addresses: broadcast, multicast, any with
 /// ip_nonlocal_bind.
 void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
@@ -70,12 +61,11 @@ void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
   }
 }
 
-std::string apply_all(Kernel& kernel, Journal& journal, const Observer& observer,
-                      const std::vector<Step>& plan, std::string description) {
+void apply_all(Kernel& kernel, Journal& journal, const Observer& observer,
+               const std::vector<Step>& plan) {
   Transaction transaction(kernel, journal, observer);
   for (const auto& step : plan) transaction.apply(step);
   transaction.commit();
-  return description;
 }
 
 void collect(std::vector<std::string>& all, const std::vector<std::string>& more) {
@@ -86,7 +76,8 @@ void collect(std::vector<std::string>& all, const std::vector<std::string>& more
 std::vector<std::string> leave_other_networks(const State& state, Kernel& kernel) {
   std::vector<std::string> failures;
   for (const auto& name : entries(state.fd())) {
-    if (name.starts_with(ScopePrefix)) collect(failures, Scope(state.fd(), name).leave(kernel));
+    if (name.starts_with(NetworkScopePrefix))
+      collect(failures, Scope(state.fd(), name).leave(kernel));
   }
   return failures;
 }
@@ -98,7 +89,7 @@ ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
       observer_(std::move(observer)),
       kernel_(request_.ruleset),
       host_scope_(state_.fd(), "host"),
-      network_scope_(state_.fd(), cat(ScopePrefix, request_.bridge)) {
+      network_scope_(state_.fd(), cat(NetworkScopePrefix, request_.bridge)) {
   try {
     check_addresses(kernel_, request_.ports);
     record_.emplace(state_, request_.name, request_.name_made_up, kernel_);
@@ -122,27 +113,24 @@ ContainerNetwork::~ContainerNetwork() {
 }
 
 void ContainerNetwork::join() {
+  const auto mend = [this] { repair(kernel_, state_); };
   host_scope_.join(
       kernel_,
       [this](Journal& journal) {
-        return apply_all(kernel_, journal, observer_, host_plan(closed_interfaces(kernel_)), "");
+        apply_all(kernel_, journal, observer_, host_plan(closed_interfaces(kernel_)));
+        return kernel_.nft().shape();
       },
-      [this] { return kernel_.nft().find_table().has_value(); },
-      [this] { reinstall_rules(kernel_, state_); });
+      [this] { return kernel_.nft().find_table().has_value(); }, mend);
   const std::string& bridge = request_.bridge;
   const std::string subnet = network_scope_.join(
       kernel_,
       [&](Journal& journal) {
         const Network network = choose_network(kernel_, bridge);
-        return apply_all(kernel_, journal, observer_, network_plan(network), network.subnet.text());
+        apply_all(kernel_, journal, observer_, network_plan(network));
+        return network.subnet.text();
       },
-      [&] { return rtnl::find_index(kernel_.host_route(), bridge).has_value(); },
-      [&] {
-        throw Error(cat("the bridge ", bridge,
-                        " was removed while containers are joined to it; "
-                        "end them first"));
-      });
-  network_ = {request_.bridge, parse_subnet(subnet)};
+      [&] { return rtnl::find_index(kernel_.host_route(), bridge).has_value(); }, mend);
+  network_ = {request_.bridge, described_subnet(subnet)};
   lease_ = Lease::take(network_scope_.directory(), network_.subnet);
 }
 
@@ -152,7 +140,7 @@ void ContainerNetwork::connect(pid_t pid) {
   const Endpoint endpoint{request_.name, pid, veth(), address(), request_.ports};
   Journal& journal = record_->journal();
   journal.append({Verb::Delete, Where::Host, Flows{address(), 0}});
-  apply_all(kernel_, journal, observer_, container_plan(network_, endpoint), "");
+  apply_all(kernel_, journal, observer_, container_plan(network_, endpoint));
 }
 
 std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> ports) {
@@ -160,7 +148,7 @@ std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> 
   reservation_->add(ports, publisher());
   try {
     apply_all(kernel_, record_->journal(), observer_,
-              publish_plan({request_.name, pid_, veth(), address(), ports}), "");
+              publish_plan({request_.name, pid_, veth(), address(), ports}));
   } catch (const Error&) {
     for (const auto& port : ports) reservation_->release(port);
     throw;
@@ -170,23 +158,47 @@ std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> 
 }
 
 void ContainerNetwork::unpublish(const PublishedPort& port) {
+  const Turn turn(record_->journal());
   kernel_.execute({Verb::Delete, Where::Host, Publish{request_.name, address(), {port}}});
+  std::vector<PublishedPort> rest = request_.ports;
+  std::erase(rest, port);
+  std::optional<Step> remaining;
+  if (!rest.empty())
+    remaining = Step{Verb::Delete, Where::Host, Publish{request_.name, address(), rest}};
+  record_->journal().replace(
+      [](const Step& step) { return std::holds_alternative<Publish>(step.object); }, remaining);
   if (port.protocol == Protocol::Udp)
     kernel_.execute({Verb::Delete, Where::Host, Flows{std::nullopt, port.host_port}});
   reservation_->release(port);
-  std::erase(request_.ports, port);
+  request_.ports = std::move(rest);
 }
+
+Watch ContainerNetwork::watch() {
+  const auto index = [&](const std::string& link) {
+    return rtnl::find_index(kernel_.host_route(), link).value_or(0);
+  };
+  return {index(request_.bridge), index(veth())};
+}
+
+void ContainerNetwork::mend() {
+  repair(kernel_, state_);
+  open_late_interfaces();
+}
+
+void ContainerNetwork::inside(const std::function<void()>& function) { kernel_.inside(function); }
 
 void ContainerNetwork::disconnect() noexcept {
   if (!record_) return;
-  if (lease_) {
-    try {
+  try {
+    const Turn turn(record_->journal());
+    if (lease_) {
       kernel_.execute({Verb::Delete, Where::Host, Namespace{request_.name, pid_}});
       kernel_.execute(
           {Verb::Delete, Where::Host, Publish{request_.name, address(), request_.ports}});
-    } catch (const std::exception&) {
-      return;  // the journal stays: whoever comes next undoes it
     }
+    record_->remove();
+  } catch (const std::exception&) {
+    return;  // the journal stays: whoever comes next undoes it
   }
   record_.reset();
   reservation_.reset();
@@ -228,7 +240,7 @@ void ContainerNetwork::open_late_interfaces() {
     return std::holds_alternative<RuleSet>(step.object) ||
            std::holds_alternative<NetnsDirectory>(step.object);
   });
-  apply_all(kernel_, journal, observer_, plan, "");
+  apply_all(kernel_, journal, observer_, plan);
 }
 
 std::vector<std::string> ContainerNetwork::foreign_drops() {
@@ -256,9 +268,9 @@ std::vector<Network> networks() {
   const auto state = State::peek();
   if (!state.valid()) return found;
   for (const auto& name : entries(state.get())) {
-    if (!name.starts_with(ScopePrefix)) continue;
+    if (!name.starts_with(NetworkScopePrefix)) continue;
     if (const auto up = Scope(state.get(), name).peek())
-      found.push_back({name.substr(ScopePrefix.size()), parse_subnet(*up)});
+      found.push_back({name.substr(NetworkScopePrefix.size()), described_subnet(*up)});
   }
   std::ranges::sort(found, {}, &Network::bridge);
   return found;
@@ -278,10 +290,10 @@ std::vector<Step> preview(const NetworkRequest& request) {
   if (!state.valid() || !Scope(state.get(), "host").peek())
     append(host_plan(closed_interfaces(kernel)));
   std::optional<std::string> up;
-  if (state.valid()) up = Scope(state.get(), cat(ScopePrefix, request.bridge)).peek();
+  if (state.valid()) up = Scope(state.get(), cat(NetworkScopePrefix, request.bridge)).peek();
   Network network;
   if (up) {
-    network = {request.bridge, parse_subnet(*up)};
+    network = {request.bridge, described_subnet(*up)};
   } else {
     network = choose_network(kernel, request.bridge);
     append(network_plan(network));
@@ -289,7 +301,7 @@ std::vector<Step> preview(const NetworkRequest& request) {
   // What would be refused is refused here too: undo() looks, and changes nothing.
   for (const auto& step : plan) static_cast<void>(kernel.undo(step));
   const base::UniqueFd directory(
-      state.valid() ? ::openat(state.get(), cat(ScopePrefix, request.bridge).c_str(),
+      state.valid() ? ::openat(state.get(), cat(NetworkScopePrefix, request.bridge).c_str(),
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                     : -1);
   append(container_plan(network, {request.name, 0, veth_name(request.run),

@@ -12,6 +12,7 @@
 // From release() on it is slow, for nobody to wait for.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@
 #include "netsetup/reservation.h"
 #include "netsetup/scope.h"
 #include "netsetup/transaction.h"
+#include "netsetup/watch.h"
 
 namespace netsetup {
 
@@ -54,6 +56,13 @@ class ContainerNetwork {
   void release() noexcept;
   /// Returns what failed, a line each.
   std::vector<std::string> leave() noexcept;
+
+  /// Hears of what mend() puts back, and of interfaces that come. Needs: connect().
+  Watch watch();
+  /// Puts back what somebody has removed by hand (repair.h), opens late interfaces. Throws Error.
+  void mend();
+  /// Runs FUNCTION in the container's network namespace: Kernel::inside().
+  void inside(const std::function<void()>& function);
 
   [[nodiscard]] const std::vector<PublishedPort>& ports() const { return request_.ports; }
   [[nodiscard]] const Network& network() const { return network_; }

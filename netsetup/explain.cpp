@@ -127,6 +127,10 @@ std::string command(const Step& step, std::string_view container) {
                                 veth.peer_mac.text(), " netns ", shell_quote(container))
                           : cat("ip link delete ", veth.name);
           },
+          [&](const Port& port) {
+            return create ? cat("ip link set ", port.link, " master ", port.bridge)
+                          : cat("ip link set ", port.link, " nomaster");
+          },
           [&](const Alias& alias) {
             return cat("ip link set ", alias.link, " alias ", shell_quote(alias.text));
           },
@@ -178,6 +182,9 @@ std::string reason(const Step& step) {
           [](const Veth&) -> std::string {
             return "A cable: one end is a port of the bridge, the other is born inside as eth0.";
           },
+          [](const Port&) -> std::string {
+            return "The cable was pulled out of its bridge: it belongs in there.";
+          },
           [](const Alias&) -> std::string { return "So that `ip link` tells whose cable it is."; },
           [](const Hairpin&) -> std::string {
             return "The container may reach itself by its published port: back out by the port "
@@ -221,6 +228,7 @@ std::string title(const Step& step) {
                  [](const NetnsDirectory&) -> std::string { return netns_name::Directory; },
                  [](const Namespace& n) { return cat("the namespace of ", n.name); },
                  [](const Veth& v) { return cat("the veth pair ", v.name); },
+                 [](const Port& p) { return cat("the port ", p.link, " of ", p.bridge); },
                  [](const Alias& a) { return cat("the alias of ", a.link); },
                  [](const Hairpin& h) { return cat("hairpin on ", h.link); },
                  [](const LinkUp& l) { return cat("the link ", l.link); },

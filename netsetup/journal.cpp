@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <ranges>
 
@@ -74,6 +75,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Bridge, name, mac)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NetworkRules, bridge, subnet)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name, pid)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Veth, name, mac, bridge, peer, peer_mac)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Port, link, bridge)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Alias, link, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hairpin, link)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LinkUp, link)
@@ -101,6 +103,8 @@ template <>
 constexpr std::string_view Name<Namespace> = "namespace";
 template <>
 constexpr std::string_view Name<Veth> = "veth";
+template <>
+constexpr std::string_view Name<Port> = "port";
 template <>
 constexpr std::string_view Name<Alias> = "alias";
 template <>
@@ -150,6 +154,10 @@ Step from_line(std::string_view line) {
           object_named(j.at("noun").get<std::string>(), j.at("object"))};
 }
 
+bool is_crossed_out(std::string_view line) {
+  return line.find_first_not_of(' ') == std::string_view::npos;
+}
+
 }  // namespace
 
 Journal::Journal(int dir)
@@ -165,12 +173,31 @@ void Journal::append(const Step& undo) const {
   base::write_all(fd(), to_line(undo), "write the journal in /run/mini-run");
 }
 
-std::vector<Step> Journal::read(std::size_t* damaged) const {
+void Journal::replace(const std::function<bool(const Step&)>& old,
+                      const std::optional<Step>& by) const {
+  const std::string before = content();
+  if (by) append(*by);
+  // A descriptor without O_APPEND: pwrite(2) would append all the same.
+  const auto file = base::open_or_throw(base::cat("/proc/self/fd/", fd()), O_WRONLY);
+  for (const auto line : base::split(before, '\n')) {
+    if (is_crossed_out(line) || !old(from_line(line))) continue;
+    const std::string blanks(line.size(), ' ');
+    const auto at = static_cast<off_t>(line.data() - before.data());
+    base::check(static_cast<int>(::pwrite(file.get(), blanks.data(), blanks.size(), at)),
+                "write the journal in /run/mini-run");
+  }
+}
+
+std::string Journal::content() const {
   ::lseek(fd(), 0, SEEK_SET);
-  const std::string content = base::read_all(fd(), std::size_t{16} << 20U);
+  return base::read_all(fd(), std::size_t{16} << 20U);
+}
+
+std::vector<Step> Journal::read(std::size_t* damaged) const {
   std::vector<Step> steps;
-  for (const auto line : base::split(content, '\n')) {
-    if (line.empty()) continue;
+  const std::string lines = content();
+  for (const auto line : base::split(lines, '\n')) {
+    if (is_crossed_out(line)) continue;
     try {
       steps.push_back(from_line(line));
     } catch (const std::exception&) {
@@ -178,6 +205,25 @@ std::vector<Step> Journal::read(std::size_t* damaged) const {
     }
   }
   return steps;
+}
+
+bool Journal::removed() const {
+  struct stat status {};
+  base::check(::fstat(fd(), &status), "look at a journal in /run/mini-run");
+  return status.st_nlink == 0;
+}
+
+Turn::Turn(const Journal& journal) : fd_(journal.fd()) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  while (::fcntl(fd_, F_OFD_SETLKW, &whole) < 0)
+    if (errno != EINTR) throw base::Error(errno, "lock a journal in /run/mini-run");
+}
+
+Turn::~Turn() {
+  struct flock whole {};
+  whole.l_type = F_UNLCK;
+  ::fcntl(fd_, F_OFD_SETLK, &whole);
 }
 
 std::vector<std::string> undo_all(Kernel& kernel, const std::vector<Step>& steps) noexcept {

@@ -5,8 +5,13 @@
 // SIGKILL at any moment leaves nothing unrecorded: at worst a step is undone that never happened,
 // which is a success (kernel.h). The file is one line of JSON per step; a last line that was cut
 // off by the same SIGKILL belongs to a call that was not made, and is passed over.
+//
+// Two locks, unknown to each other: flock(2) says that a container lives (record.h); Turn, that
+// somebody acts by its journal this moment.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,11 +30,35 @@ class Journal {
   /// Oldest first. Lines that make no sense are left out and counted in `damaged`.
   [[nodiscard]] std::vector<Step> read(std::size_t* damaged = nullptr) const;
 
+  /// Writes BY, then crosses out what was there before and OLD holds for: it is neither to be
+  /// undone nor put back any more. Needs: a Turn.
+  void replace(const std::function<bool(const Step&)>& old, const std::optional<Step>& by) const;
+
   /// flock(2) on the file: whoever holds it is alive.
   [[nodiscard]] int fd() const { return file_.get(); }
 
+  /// Whether the file was removed since it was opened: its owner has gone.
+  [[nodiscard]] bool removed() const;
+
  private:
+  [[nodiscard]] std::string content() const;
+
   base::UniqueFd file_;
+};
+
+/// While it lives nobody else acts by JOURNAL, which must outlive it: what goes for good (undone,
+/// then removed) and what is put back after somebody removed it by hand (repair.h) never meet.
+/// Waits for its turn; keep it for no longer than some kernel calls take. fcntl(2), open file
+/// description locks.
+class Turn {
+ public:
+  explicit Turn(const Journal& journal);
+  ~Turn();
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  int fd_;
 };
 
 /// Undoes STEPS, newest first, to the end; returns what failed, a line each. Never throws.

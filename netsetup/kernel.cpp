@@ -99,9 +99,7 @@ void Kernel::leave_container() {
   container_netns_.reset();
 }
 
-/// Runs FUNCTION in the container's namespace.
-template <class Function>
-void Kernel::inside(const Function& function) {
+void Kernel::inside(const std::function<void()>& function) {
   check(::setns(container_netns_.get(), CLONE_NEWNET), "enter the container's network namespace");
   lost_ = true;  // until we are back, whatever FUNCTION throws
   const auto come_back = [this] {
@@ -162,8 +160,10 @@ std::optional<Step> Kernel::undo(const Step& step) {
           [&](const OpenedInterface& opened) { return remove(opened); },
           [&](const NetworkRules& rules) { return remove(rules); },
           [&](const Publish& publish) { return remove(publish); },
-          // The bridge's death takes its address along, the namespace's death the veth pair.
-          [](const Veth&) -> std::optional<Step> { return std::nullopt; },
+          // Dies with its namespace, unless somebody holds that: then it is not left on the bridge.
+          [&](const Veth& veth) { return remove(veth); },
+          // The bridge's death takes its address along, the veth's death all that it has.
+          [](const Port&) -> std::optional<Step> { return std::nullopt; },
           [](const Alias&) -> std::optional<Step> { return std::nullopt; },
           [](const Hairpin&) -> std::optional<Step> { return std::nullopt; },
           [](const LinkUp&) -> std::optional<Step> { return std::nullopt; },
@@ -194,8 +194,11 @@ void Kernel::create(const Step& step) {
   std::visit(
       Overloaded{
           [&](const RuleSet&) {
-            nft().delete_table();  // our own, left over: undo() refuses another's
-            nft::run_text(std::string(ruleset_));
+            // A table of our own that is left over, or damaged, goes in the same transaction, so
+            // that no packet passes between: undo() refuses another's.
+            std::string text(ruleset_);
+            if (nft().find_table()) text.insert(0, cat("delete table inet ", nft::TableName, "\n"));
+            nft::run_text(text);
           },
           [&](const OpenedInterface& opened) { nft().add(elements(opened), nft::Exclusive::No); },
           [&](const Sysctl& sysctl) {
@@ -215,6 +218,7 @@ void Kernel::create(const Step& step) {
             rtnl::create_veth(socket, veth.name, veth.mac, index(veth.bridge), veth.peer,
                               veth.peer_mac, container_netns_.get());
           },
+          [&](const Port& port) { rtnl::set_master(socket, index(port.link), index(port.bridge)); },
           [&](const Alias& alias) { rtnl::set_alias(socket, index(alias.link), alias.text); },
           [&](const Hairpin& hairpin) { rtnl::set_hairpin(socket, index(hairpin.link)); },
           [&](const LinkUp& link) { rtnl::set_up(socket, index(link.link)); },
@@ -246,6 +250,7 @@ void Kernel::remove(const Step& step) {
                  },
                  [&](const NetworkRules& rules) { nft().remove(elements(rules)); },
                  [&](const Publish& publish) { unpublish(publish); },
+                 [&](const Veth& veth) { remove_veth(veth); },
                  [&](const Flows& flows) {
                    if (flows.address)
                      conntrack::forget_address(*flows.address);
@@ -256,6 +261,17 @@ void Kernel::remove(const Step& step) {
                  [](const auto&) {},
              },
              step.object);
+}
+
+void Kernel::remove_veth(const Veth& veth) {
+  const auto link = rtnl::find_link(host_route(), veth.name);
+  if (!link || link->kind != "veth" || link->mac != veth.mac) return;
+  try {
+    rtnl::delete_link(host_route(), link->index);
+  } catch (const Error& error) {
+    // The death of its namespace, on its way in the background, was quicker.
+    if (error.code().value() != ENODEV) throw;
+  }
 }
 
 void Kernel::write_sysctl(const Sysctl& sysctl) {

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,10 @@ class Kernel {
   /// the namespace and comes back (setns(2)); PID not yet reaped.
   void enter_container(pid_t pid);
 
+  /// Runs FUNCTION in the container's namespace, for what is opened there: a socket stays in the
+  /// namespace that it was opened in. Needs: enter_container(). Throws what FUNCTION throws.
+  void inside(const std::function<void()>& function);
+
   /// Lets go of the container's namespace: its veth may go.
   void leave_container();
 
@@ -44,9 +49,8 @@ class Kernel {
  private:
   void create(const Step& step);
   void remove(const Step& step);
-  template <class Function>
-  void inside(const Function& function);
   void write_sysctl(const Sysctl& sysctl);
+  void remove_veth(const Veth& veth);
   void publish(const Publish& publish);
   void unpublish(const Publish& publish);
   netlink::Socket& route(Where where);

@@ -235,6 +235,32 @@ std::optional<Socket::Table> Socket::find_table() {
   return table;
 }
 
+std::string Socket::shape() {
+  Message about_table = table_message(NFT_MSG_GETTABLE, 0);
+  about_table.put_string(NFTA_TABLE_NAME, TableName);
+  std::string shape;
+  const Answer answer = socket_.ask(about_table, [&](const nlmsghdr* reply) {
+    if (const auto* use = Attributes(reply, sizeof(nfgenmsg)).find(NFTA_TABLE_USE))
+      shape = base::cat("table ", netlink::value_be32(use));
+  });
+  if (answer.error == ENOENT) return {};
+  answer.throw_error();
+  Message about_chains = table_message(NFT_MSG_GETCHAIN, 0);
+  const auto chains = socket_.dump<std::string>(
+      about_chains, [](const nlmsghdr* reply) -> std::optional<std::string> {
+        const Attributes attributes(reply, sizeof(nfgenmsg));
+        const auto* table = attributes.find(NFTA_CHAIN_TABLE);
+        const auto* name = attributes.find(NFTA_CHAIN_NAME);
+        const auto* use = attributes.find(NFTA_CHAIN_USE);
+        if (table == nullptr || name == nullptr || use == nullptr ||
+            netlink::value_string(table) != TableName)
+          return std::nullopt;
+        return base::cat(", ", netlink::value_string(name), " ", netlink::value_be32(use));
+      });
+  for (const auto& chain : chains) shape += chain;
+  return shape;
+}
+
 void Socket::delete_table() {
   std::vector<Message> batch;
   batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));

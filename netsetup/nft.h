@@ -67,6 +67,11 @@ class Socket {
   std::optional<Table> find_table();  // table inet mini_run
   void delete_table();                // no error where there is none
 
+  /// What there is of our table besides elements, to be compared with what it was: how many sets
+  /// and chains, and for each chain how often it is used (by its rules, by jumps to it). One line,
+  /// empty where there is no table.
+  std::string shape();
+
   /// A base chain of hook `forward` of any family that IPv4 traverses (ip, inet), whose policy is
   /// drop, of a table other than ours.
   struct DroppingChain {

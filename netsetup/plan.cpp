@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/error.h"
 #include "base/text.h"
 
 namespace netsetup {
@@ -44,6 +45,15 @@ std::string interface_sysctl(std::string_view family, std::string_view interface
   if (interface.find('.') != std::string_view::npos)
     return base::cat("net/", family, "/conf/", interface, "/", key);
   return base::cat("net.", family, ".conf.", interface, ".", key);
+}
+
+Cidr described_subnet(const std::string& up) {
+  const auto subnet = Cidr::parse(up);
+  if (!subnet)
+    throw base::Error(base::cat("/run/mini-run does not tell the network's subnet but '",
+                                base::printable(up),
+                                "'; end the containers and remove /run/mini-run"));
+  return *subnet;
 }
 
 std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces) {

@@ -36,6 +36,12 @@ struct Endpoint {
   std::vector<PublishedPort> ports;
 };
 
+/// A network's scope (scope.h) is named with this before its bridge's name, and described by its
+/// subnet's text.
+inline constexpr std::string_view NetworkScopePrefix = "network-";
+/// Throws Error where UP, a network's description, is no subnet.
+Cidr described_subnet(const std::string& up);
+
 /// INTERFACES: those of the host on which forwarding is to be switched on.
 std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces);
 std::vector<Step> network_plan(const Network& network);

@@ -37,9 +37,8 @@ std::vector<Dead> take_dead(int containers) {
       const auto directory =
           base::open_or_throw(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, containers);
       Journal journal(directory.get());
-      struct stat status {};
-      if (::flock(journal.fd(), LOCK_EX | LOCK_NB) == 0 && ::fstat(journal.fd(), &status) == 0 &&
-          status.st_nlink != 0)  // else its owner has removed it, and the name may be another's
+      // Removed by its owner: the name may be another's by now.
+      if (::flock(journal.fd(), LOCK_EX | LOCK_NB) == 0 && !journal.removed())
         dead.push_back({name, std::move(journal)});
     } catch (const base::Error&) {
       // Removed by its owner this moment, or nothing of ours: either way nothing to undo.
@@ -53,16 +52,17 @@ void put_away(int state, int containers, const std::string& name) {
   const std::string directory = name + "/";
   if (::faccessat(containers, cat(directory, KeepMark).c_str(), F_OK, 0) < 0)
     return remove_directory(containers, name);
-  // Only what is of use without the container.
-  for (const char* file : {"control", "hosts", "hostname", "resolv.conf", "journal", KeepMark})
-    ::unlinkat(containers, cat(directory, file).c_str(), 0);
   const auto ended = make_directory(state, "ended");
   if (::renameat(containers, name.c_str(), ended.get(), name.c_str()) < 0)
-    remove_directory(containers, name);
+    return remove_directory(containers, name);
+  // Only what is of use without the container.
+  for (const char* file : {"control", "hosts", "hostname", "resolv.conf", "journal", KeepMark})
+    ::unlinkat(ended.get(), cat(directory, file).c_str(), 0);
 }
 
 void bury(int state, int containers, const std::vector<Dead>& dead, Kernel& kernel) {
   for (const auto& container : dead) {
+    const Turn turn(container.journal);
     if (undo_all(kernel, container.journal.read()).empty())
       put_away(state, containers, container.name);
   }

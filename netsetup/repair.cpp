@@ -4,42 +4,164 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <exception>
+
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "netsetup/journal.h"
+#include "netsetup/plan.h"
+#include "netsetup/rtnl.h"
+#include "netsetup/scope.h"
 
 namespace netsetup {
 
+using base::Error;
+
 namespace {
 
-bool is_element(const Object& object) {
-  return std::holds_alternative<OpenedInterface>(object) ||
-         std::holds_alternative<NetworkRules>(object) || std::holds_alternative<Publish>(object);
+// ----------------------------------------------------------------------------- the last look
+
+constexpr auto LastLook = "repaired";  // in the host scope's directory: when it began
+
+/// Nanoseconds of CLOCK_MONOTONIC, the same for all processes.
+std::int64_t now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+std::int64_t last_look(int directory) {
+  std::int64_t begun = 0;
+  const std::string text = base::read_file(LastLook, directory).value_or("");
+  std::from_chars(text.data(), text.data() + text.size(), begun);
+  return begun;
 }
 
-/// Creates again what the journal in DIRECTORY, one of PARENT's, is going to delete.
-void replay(Kernel& kernel, int parent, const std::string& directory) {
-  const base::UniqueFd opened(
-      ::openat(parent, directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!opened.valid()) return;  // its owner has just left
-  for (const auto& step : Journal(opened.get()).read()) {
-    if (step.verb == Verb::Delete && is_element(step.object))
-      kernel.execute({Verb::Create, step.where, step.object});
+void note_look(int directory, std::int64_t begun) {
+  const auto file =
+      base::open_or_throw(LastLook, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, directory);
+  base::write_all(file.get(), std::to_string(begun), "write to /run/mini-run");
+}
+
+// -------------------------------------------------------------------------------- the mending
+
+/// The first failure of several things that do not depend on each other.
+class Failures {
+ public:
+  template <class Function>
+  void collect(const Function& function) {
+    try {
+      function();
+    } catch (const std::exception&) {
+      if (!first_) first_ = std::current_exception();
+    }
+  }
+  void throw_first() const {
+    if (first_) std::rethrow_exception(first_);
+  }
+
+ private:
+  std::exception_ptr first_;
+};
+
+/// Does STEP as Transaction::apply() does, which refuses what is another's; what undoes it is in
+/// the journal already.
+void again(Kernel& kernel, const Step& step) {
+  static_cast<void>(kernel.undo(step));
+  kernel.execute(step);
+}
+
+Step on_host(Object object) { return {Verb::Create, Where::Host, std::move(object)}; }
+
+/// The table, where it has gone or lacks something, and the elements of the host's own interfaces.
+void mend_rules(Kernel& kernel, const Scope& host, const std::string& shape) {
+  if (kernel.nft().shape() != shape) {
+    again(kernel, on_host(RuleSet{}));
+    host.describe(kernel.nft().shape());
+  }
+  for (const auto& step : Journal(host.directory()).read())
+    if (std::holds_alternative<OpenedInterface>(step.object)) again(kernel, on_host(step.object));
+}
+
+void mend_network(Kernel& kernel, const Network& network) {
+  const auto addresses = rtnl::addresses(kernel.host_route());
+  const auto is_there = [&](const Address& address) {
+    const auto index = rtnl::find_index(kernel.host_route(), address.link);
+    return std::any_of(addresses.begin(), addresses.end(), [&](const auto& other) {
+      return other.index == index && other.cidr == address.cidr;
+    });
+  };
+  for (const auto& step : network_plan(network)) {
+    const auto* address = std::get_if<Address>(&step.object);
+    if (address == nullptr || !is_there(*address)) again(kernel, step);
+  }
+}
+
+/// The host's end of the cable of CONTAINER, if it is that: the name alone could be anybody's. One
+/// that somebody made a port of another bridge stays there.
+void mend_port(Kernel& kernel, const std::vector<rtnl::Link>& links, const Veth& veth,
+               const std::string& container) {
+  const auto ours = [&](const rtnl::Link& link) {
+    return link.name == veth.name && link.kind == "veth" && link.mac == veth.mac &&
+           link.alias == container;
+  };
+  const auto link = std::find_if(links.begin(), links.end(), ours);
+  if (link == links.end()) return;
+  if (link->master == 0) again(kernel, on_host(Port{veth.name, veth.bridge}));
+  if (!link->hairpin) again(kernel, on_host(Hairpin{veth.name}));
+  if (!link->up) again(kernel, on_host(LinkUp{veth.name}));
+}
+
+/// BRIDGES: those that are as they should be.
+void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
+                    const std::vector<std::string>& bridges, int containers,
+                    const std::string& name) {
+  const base::UniqueFd directory(
+      ::openat(containers, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory.valid()) return;  // its owner has just left
+  const Journal journal(directory.get());
+  if (::flock(journal.fd(), LOCK_SH | LOCK_NB) == 0) return;  // dead: whoever comes next undoes it
+  const Turn turn(journal);
+  if (journal.removed()) return;
+  for (const auto& step : journal.read()) {
+    if (std::holds_alternative<Publish>(step.object)) again(kernel, on_host(step.object));
+    const auto* veth = std::get_if<Veth>(&step.object);
+    if (veth != nullptr && std::ranges::find(bridges, veth->bridge) != bridges.end())
+      mend_port(kernel, links, *veth, name);
   }
 }
 
 }  // namespace
 
-void reinstall_rules(Kernel& kernel, const State& state) {
-  // One at a time, under the lock that also keeps containers from being born meanwhile.
+void repair(Kernel& kernel, const State& state) {
+  const auto asked = now();
   const auto containers = make_directory(state.fd(), "containers");
   base::check(::flock(containers.get(), LOCK_EX), "lock the containers' directory");
-  if (kernel.nft().find_table()) return;
-  kernel.execute({Verb::Create, Where::Host, RuleSet{}});
+  // Joined while we look: otherwise the last to leave could undo at the same time.
+  Scope host(state.fd(), "host");
+  const auto shape = host.enter();
+  if (!shape || last_look(host.directory()) > asked) return;
+  const auto begun = now();
+  mend_rules(kernel, host, *shape);
+  Failures failures;
+  std::vector<std::string> bridges;
   for (const auto& name : entries(state.fd())) {
-    if (name != "containers") replay(kernel, state.fd(), name);
+    if (!name.starts_with(NetworkScopePrefix)) continue;
+    failures.collect([&] {
+      Scope scope(state.fd(), name);
+      const auto up = scope.enter();
+      if (!up) return;
+      const Network network{name.substr(NetworkScopePrefix.size()), described_subnet(*up)};
+      mend_network(kernel, network);
+      bridges.push_back(network.bridge);
+    });
   }
-  for (const auto& name : entries(containers.get())) replay(kernel, containers.get(), name);
+  const auto links = rtnl::links(kernel.host_route());
+  for (const auto& name : entries(containers.get()))
+    failures.collect([&] { mend_container(kernel, links, bridges, containers.get(), name); });
+  failures.throw_first();
+  note_look(host.directory(), begun);
 }
 
 }  // namespace netsetup

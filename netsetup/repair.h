@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: MIT
-// The rule set again, after somebody has flushed it under running containers (`nft flush ruleset`,
-// a firewall's reload).
+// The network again, after somebody has removed parts of it by hand under running containers:
+// `nft flush ruleset` (a firewall's reload), `ip link delete mini0`, `ip link set mr-... nomaster`.
+//
+// Theory of operation. What has to be there is on disk already, since it is what is going to be
+// undone: the journals of the host's share and of the living containers, and each network's
+// subnet, from which its plan follows. So all of it is done once more, under the same names, MACs
+// and addresses; what is there is left as it is. Every step but the loading of the rules can be
+// repeated freely; whether those are complete is told by their shape (nft.h), which the host's
+// share has as its description. Conntrack is not touched: connections go on where they stopped.
+//
+// Of a thousand supervisors that hear of the same removal, one mends. The lock on the containers'
+// directory makes them wait for each other, and who finds, when he has it, that a whole look has
+// begun after he asked need not look again.
 #pragma once
 
 #include "netsetup/kernel.h"
@@ -8,8 +19,15 @@
 
 namespace netsetup {
 
-/// Installs the rules and all elements that the journals of the living speak of: what is recorded
-/// as to be deleted is what has to be there. Does nothing where the table is there. Throws Error.
-void reinstall_rules(Kernel& kernel, const State& state);
+/// Puts back what is missing of the rules and their elements, of the networks' bridges (also: down,
+/// or without its address), and of the containers' ports on them (pulled out, down, no hairpin).
+/// Changes nothing where nothing is missing. Mends all that can be mended, then throws Error with
+/// the first failure: something of somebody else's has taken the place (another bridge of that
+/// name, another element under a published port's key), and stays. Where that is the table, nothing
+/// at all is mended.
+/// Needs: a caller who calls ContainerNetwork::leave() some time after, since a container that
+/// leaves while this looks may take itself not to be the last. Not to be called with a lock of
+/// record.h or journal.h held.
+void repair(Kernel& kernel, const State& state);
 
 }  // namespace netsetup

@@ -57,6 +57,9 @@ std::optional<Link> parse_link(const nlmsghdr* header) {
       case IFLA_LINKINFO:
         if (const nlattr* kind = Attributes(attribute).find(IFLA_INFO_KIND))
           link.kind = netlink::value_string(kind);
+        if (const nlattr* port = Attributes(attribute).find(IFLA_INFO_SLAVE_DATA))
+          if (const nlattr* mode = Attributes(port).find(IFLA_BRPORT_MODE))
+            link.hairpin = netlink::value_u8(mode) != 0;
         break;
       default:
         break;
@@ -166,6 +169,12 @@ void create_veth(netlink::Socket& socket, const std::string& name, const Mac& ma
     message.put_bytes(IFLA_ADDRESS, peer_mac.bytes);
     message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(netns));
   }
+  socket.request(message);
+}
+
+void set_master(netlink::Socket& socket, unsigned index, unsigned bridge_index) {
+  Message message = change_link(index);
+  message.put_u32(IFLA_MASTER, bridge_index);
   socket.request(message);
 }
 

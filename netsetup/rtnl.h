@@ -27,6 +27,7 @@ struct Link {
   // Where the peer is: nothing: in this namespace; else the other namespace's id in this one, as
   // `ip netns list-id` lists it (-1: has none).
   std::optional<int> peer_netns;
+  bool hairpin = false;  // of a bridge's port
 };
 
 /// The Ethernet address in ATTRIBUTE; nothing where it is one of another size (a tunnel's).
@@ -44,6 +45,8 @@ void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& 
 // The peer is born in the namespace NETNS (a descriptor); IFF_UP on the peer is not possible here.
 void create_veth(netlink::Socket& socket, const std::string& name, const Mac& mac,
                  unsigned bridge_index, const std::string& peer, const Mac& peer_mac, int netns);
+// ip link set NAME master BRIDGE
+void set_master(netlink::Socket& socket, unsigned index, unsigned bridge_index);
 // ip link set NAME alias TEXT
 void set_alias(netlink::Socket& socket, unsigned index, const std::string& text);
 // bridge link set dev NAME hairpin on

@@ -93,6 +93,15 @@ std::string Scope::join(Kernel& kernel, const Build& build, const Check& check,
   }
 }
 
+std::optional<std::string> Scope::enter() {
+  if (!peek() || !lock(LOCK_SH | LOCK_NB)) return std::nullopt;
+  return base::read_file("up", directory_.get());
+}
+
+void Scope::describe(const std::string& description) const {
+  write_up(directory_.get(), description);
+}
+
 std::vector<std::string> Scope::leave(Kernel& kernel) noexcept {
   try {
     if (lock(LOCK_EX | LOCK_NB)) return undo(kernel);

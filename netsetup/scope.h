@@ -39,6 +39,13 @@ class Scope {
   /// others live in it, calls REPAIR.
   std::string join(Kernel& kernel, const Build& build, const Check& check, const Repair& repair);
 
+  /// Joins where the thing is up, without building and without waiting, and returns the
+  /// description; nothing where it is not up, or is being built or undone.
+  std::optional<std::string> enter();
+
+  /// The description from now on. Needs: the share, and that nobody else calls this meanwhile.
+  void describe(const std::string& description) const;
+
   /// Gives up the share, if it has one; undoes the thing if nobody else has one. Returns what
   /// failed, a line each. Without a join before it, this sweeps what the dead have left.
   std::vector<std::string> leave(Kernel& kernel) noexcept;

@@ -80,6 +80,12 @@ struct Veth {
   Mac peer_mac;
 };
 
+/// A port of BRIDGE: a veth is born as one; this plugs it in again where somebody pulled it out.
+struct Port {
+  std::string link;
+  std::string bridge;
+};
+
 /// What `ip link` shows beside the interface: the container's name.
 struct Alias {
   std::string link;
@@ -122,7 +128,7 @@ struct Flows {
 
 using Object =
     std::variant<RuleSet, NetnsDirectory, OpenedInterface, Sysctl, Bridge, NetworkRules, Namespace,
-                 Veth, Alias, Hairpin, LinkUp, Address, DefaultRoute, Publish, Flows>;
+                 Veth, Port, Alias, Hairpin, LinkUp, Address, DefaultRoute, Publish, Flows>;
 
 struct Step {
   Verb verb = Verb::Create;

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 
 namespace runtime {
 
@@ -19,8 +20,8 @@ namespace {
 [[noreturn]] void wait_for_word(int pipe, pid_t child) {
   const std::string text = base::read_all(pipe);
   if (!text.empty()) {
-    base::write_all(STDOUT_FILENO, text, "write to standard output");
-    ::_exit(0);
+    base::write_all(STDOUT_FILENO, text.substr(1), "write to standard output");
+    ::_exit(static_cast<unsigned char>(text.front()));
   }
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -45,8 +46,9 @@ Herald detach() {
   return Herald(std::move(write_end));
 }
 
-void Herald::announce(const std::string& text) {
-  base::write_all(pipe_.get(), text, "tell that the container runs");
+void Herald::announce(const std::string& text, int status) {
+  base::write_all(pipe_.get(), base::cat(static_cast<char>(status), text),
+                  "tell that the container runs");
   const base::UniqueFd null = base::open_or_throw("/dev/null", O_RDWR);
   for (int standard = 0; standard <= STDERR_FILENO; ++standard) ::dup2(null.get(), standard);
   pipe_.reset();

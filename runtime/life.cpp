@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/life.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "runtime/options_values.h"
+#include "runtime/say.h"
 
 namespace runtime {
 
@@ -71,6 +73,7 @@ Life::Life(const Options& options, const Config& config, ContainerNetwork& netwo
   control_.emplace(loop(), network.directory(),
                    [this](const Words& words) { return answer(words); });
   look_around();
+  watch();
 }
 
 Supervisor::Settings Life::settings() {
@@ -105,8 +108,69 @@ void Life::look_around() {
 
 void Life::started() {
   if (herald_ == nullptr) return;
-  herald_->announce(description_.name + "\n");
   if (!options_.remove) network_.keep_record();
+  if (!options_.wait) return announce(0);
+  network_.inside([this] { listeners_.emplace(); });
+  wait_for_ports(std::chrono::steady_clock::now() + std::chrono::seconds(*options_.wait));
+}
+
+void Life::announce(int status) { herald_->announce(description_.name + "\n", status); }
+
+/// --wait: announces when every published port is listened to inside.
+void Life::wait_for_ports(std::chrono::steady_clock::time_point deadline) {
+  constexpr std::chrono::milliseconds Moment{5};
+  const auto now = std::chrono::steady_clock::now();
+  const std::string trouble = unready_port();
+  if (trouble.empty()) return announce(0);
+  if (now < deadline)
+    return loop().at(now + Moment, [this, deadline] { wait_for_ports(deadline); });
+  say(cat(trouble, "; the container runs on, see `minictl logs ", description_.name, "`"));
+  announce(base::ExitFailure);
+}
+
+/// What is wrong with the first port that is not served yet; "": all are.
+std::string Life::unready_port() {
+  for (const auto& port : description_.ports) {
+    const std::string which = cat(port.container_port, "/", netsetup::text(port.protocol));
+    switch (listeners_->listening(port.protocol, port.container_port)) {
+      case netsetup::Listening::Yes:
+        break;
+      case netsetup::Listening::LoopbackOnly:
+        return cat("port ", which,
+                   " is listened to on the container's loopback only, where nobody "
+                   "from outside is heard; let ",
+                   options_.command.front(), " listen on 0.0.0.0");
+      case netsetup::Listening::No:
+        return cat("port ", which, " is not listened to after ", *options_.wait, " seconds");
+    }
+  }
+  return "";
+}
+
+/// Hears of what others remove from the network, and puts it back.
+void Life::watch() {
+  for (auto* source : watched_) source->close();
+  watched_.clear();
+  watch_.emplace(network_.watch());
+  for (const int fd : watch_->fds())
+    watched_.push_back(&loop().add(fd, POLLIN, [this](short) {
+      if (!watch_->drain() || mending_) return;
+      // What removes one thing mostly removes another in the same breath.
+      constexpr std::chrono::milliseconds Breath{20};
+      mending_ = true;
+      loop().at(std::chrono::steady_clock::now() + Breath, [this] { mend(); });
+    }));
+}
+
+void Life::mend() {
+  mending_ = false;
+  try {
+    watch();  // first: what happens from now on is seen, and what happened before is mended
+    network_.mend();
+    watch();  // the bridge may be another now
+  } catch (const base::Error& error) {
+    streams_.note(error.what());
+  }
 }
 
 std::optional<std::string> Life::answer(const Words& request) {

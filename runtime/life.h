@@ -8,6 +8,7 @@
 #include <string>
 
 #include "netsetup/container_network.h"
+#include "netsetup/listeners.h"
 #include "runtime/config.h"
 #include "runtime/control.h"
 #include "runtime/description.h"
@@ -36,6 +37,11 @@ class Life {
   void describe();
   void look_around();
   void started();
+  void announce(int status);
+  void wait_for_ports(std::chrono::steady_clock::time_point deadline);
+  [[nodiscard]] std::string unready_port();
+  void watch();
+  void mend();
   std::optional<std::string> answer(const Words& request);
   std::string change_ports(const Words& request);
 
@@ -47,6 +53,10 @@ class Life {
   Supervisor supervisor_;
   Description description_;
   std::optional<Control> control_;
+  std::optional<netsetup::Watch> watch_;
+  std::vector<base::EventLoop::Source*> watched_;
+  bool mending_ = false;
+  std::optional<netsetup::Listeners> listeners_;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 };
 

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// Two filters in classic BPF (linux/filter.h) and the sockets they are attached to.
+//
+// A filter has two registers, A and X, and loads what it looks at as big-endian numbers, while
+// netlink writes in the machine's order: constants are swapped instead. A load beyond the message's
+// end drops the message.
+#include "netsetup/watch.h"
+
+#include <arpa/inet.h>
+#include <linux/filter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <vector>
+
+#include "base/error.h"
+#include "netsetup/nft.h"
+
+namespace netsetup {
+
+using base::check;
+
+namespace {
+
+using Filter = std::vector<sock_filter>;
+
+constexpr unsigned All = ~0U;  // of the message's bytes: let it through
+constexpr unsigned None = 0;
+
+constexpr unsigned Type = offsetof(nlmsghdr, nlmsg_type);
+constexpr unsigned Payload = NLMSG_HDRLEN;
+
+unsigned nft_type(int type) {
+  return htons(static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type));
+}
+
+/// Whether the message at X deletes something of our table: then the end, let through. The table's
+/// name is the first attribute of all four (nf_tables_fill_*_info() of nf_tables_api.c); where
+/// something else stands there, it may be ours.
+void append_deletion(Filter& filter) {
+  constexpr unsigned Attribute = Payload + sizeof(nfgenmsg);
+  constexpr unsigned Name = Attribute + NLA_HDRLEN;
+  static_assert(nft::TableName == "mini_run", "compared as two words and a NUL");
+  const Filter part = {
+      BPF_STMT(BPF_LD | BPF_H | BPF_IND, Type),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELTABLE), 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELCHAIN), 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELSET), 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELRULE), 0, 9),
+      BPF_STMT(BPF_LD | BPF_H | BPF_IND, Attribute + offsetof(nlattr, nla_type)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(NFTA_TABLE_NAME), 0, 6),
+      BPF_STMT(BPF_LD | BPF_W | BPF_IND, Name),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x6d696e69 /* mini */, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_IND, Name + 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x5f72756e /* _run */, 0, 3),
+      BPF_STMT(BPF_LD | BPF_B | BPF_IND, Name + 8),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, All),
+  };
+  filter.insert(filter.end(), part.begin(), part.end());
+}
+
+/// X to the message after that at X; the end, dropped, where there is none. A length has four
+/// bytes, of which those of nf_tables (NLMSG_GOODSIZE) use two.
+void append_next(Filter& filter) {
+  const Filter part = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_IND, 1),
+      BPF_STMT(BPF_ALU | BPF_LSH | BPF_K, 8),
+      BPF_STMT(BPF_ST, 0),
+      BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
+      BPF_STMT(BPF_STX, 1),
+      BPF_STMT(BPF_LDX | BPF_MEM, 0),
+      BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
+      BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, NLMSG_ALIGNTO - 1),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~(NLMSG_ALIGNTO - 1)),
+      BPF_STMT(BPF_LDX | BPF_MEM, 1),
+      BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
+      BPF_STMT(BPF_MISC | BPF_TAX, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_X, 0, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, None),
+  };
+  filter.insert(filter.end(), part.begin(), part.end());
+}
+
+Filter rules_filter() {
+  static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lengths are put together byte by byte");
+  constexpr int Messages = 16;  // a start with more published ports wakes the others for nothing
+  Filter filter = {BPF_STMT(BPF_LDX | BPF_IMM, 0)};
+  for (int message = 0; message < Messages; ++message) {
+    append_deletion(filter);
+    append_next(filter);
+  }
+  filter.push_back(BPF_STMT(BPF_RET | BPF_K, All));
+  return filter;
+}
+
+Filter links_filter(unsigned bridge, unsigned port) {
+  constexpr unsigned Family = Payload;  // of ifinfomsg and ifaddrmsg, as is the index
+  constexpr unsigned Index = Payload + offsetof(ifinfomsg, ifi_index);
+  static_assert(offsetof(ifinfomsg, ifi_index) == offsetof(ifaddrmsg, ifa_index));
+  constexpr unsigned Flags = Payload + offsetof(ifinfomsg, ifi_flags);
+  return {
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, Type),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 11, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELADDR), 6, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 5, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 0, 7),
+      // Down, or told about a port as a port?
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, Flags),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(IFF_UP), 0, 2),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, Family),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 0, 3),
+      // About ours?
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, Index),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(bridge), 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, None),
+      BPF_STMT(BPF_RET | BPF_K, All),
+  };
+}
+
+base::UniqueFd listen_to(int protocol, const Filter& filter, std::initializer_list<int> groups) {
+  base::UniqueFd socket(
+      check(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol),
+            "open a netlink socket"));
+  // Before it joins: nothing comes in unfiltered.
+  const sock_fprog program = {static_cast<unsigned short>(filter.size()),
+                              const_cast<sock_filter*>(filter.data())};
+  check(::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program),
+        "filter a netlink socket");
+  sockaddr_nl own{};
+  own.nl_family = AF_NETLINK;
+  check(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own),
+        "bind a netlink socket");
+  for (const int group : groups)
+    check(::setsockopt(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group),
+          "listen to the kernel's notifications");
+  return socket;
+}
+
+bool drain_one(int fd) {
+  bool something = false;
+  for (;;) {
+    char byte = 0;  // the rest of the datagram is of no interest
+    if (::recv(fd, &byte, sizeof byte, MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+      something = true;
+    else if (errno == EAGAIN || errno == EWOULDBLOCK)
+      return something;
+    else if (errno != EINTR)
+      throw base::Error(errno, "receive from netlink");
+  }
+}
+
+}  // namespace
+
+Watch::Watch(unsigned bridge, unsigned port)
+    : rules_(listen_to(NETLINK_NETFILTER, rules_filter(), {NFNLGRP_NFTABLES})),
+      links_(listen_to(NETLINK_ROUTE, links_filter(bridge, port),
+                       {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR})) {}
+
+bool Watch::drain() {
+  const bool rules = drain_one(rules_.get());
+  return drain_one(links_.get()) || rules;
+}
+
+}  // namespace netsetup

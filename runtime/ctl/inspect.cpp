@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+// All that is known of a container: its record, and what the kernel says of it now.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "netsetup/json.h"
+#include "netsetup/view.h"
+#include "runtime/ctl/commands.h"
+#include "runtime/ctl/containers.h"
+#include "runtime/ctl/table.h"
+
+namespace runtime::ctl {
+
+using base::cat;
+using nlohmann::json;
+
+namespace {
+
+/// The view of the network namespace of process INIT, a pidfd; ours is ours again afterwards.
+netsetup::NamespaceView view_of(const base::UniqueFd& init) {
+  const auto own = base::open_or_throw("/proc/self/ns/net", O_RDONLY);
+  base::check(::setns(init.get(), CLONE_NEWNET), "enter the container's network namespace");
+  auto view = netsetup::view_namespace();
+  base::check(::setns(own.get(), CLONE_NEWNET), "come back to the host's network namespace");
+  return view;
+}
+
+json interfaces(const netsetup::NamespaceView& view) {
+  json all = json::array();
+  for (const auto& link : view.links) {
+    json addresses = json::array();
+    for (const auto& address : view.addresses)
+      if (address.device == link.name) addresses.push_back(address.text);
+    all.push_back({{"name", link.name},
+                   {"mac", link.mac},
+                   {"mtu", link.mtu},
+                   {"up", link.up},
+                   {"addresses", addresses}});
+  }
+  return all;
+}
+
+json routes(const netsetup::NamespaceView& view) {
+  json all = json::array();
+  for (const auto& route : view.routes) {
+    json one = {{"to", route.destination}, {"ipv6", route.ipv6}};
+    if (route.gateway) one["via"] = *route.gateway;
+    if (route.device) one["dev"] = *route.device;
+    if (route.source) one["src"] = *route.source;
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+json neighbours(const netsetup::NamespaceView& view) {
+  json all = json::array();
+  for (const auto& each : view.neighbours)
+    all.push_back({{"address", each.address},
+                   {"mac", each.mac ? json(*each.mac) : json()},
+                   {"dev", each.device},
+                   {"state", each.state}});
+  return all;
+}
+
+json namespaces(pid_t pid) {
+  json all = json::object();
+  for (const char* kind : {"net", "mnt", "pid", "uts", "ipc", "cgroup"}) {
+    struct stat space {};
+    if (::stat(cat("/proc/", pid, "/ns/", kind).c_str(), &space) == 0) all[kind] = space.st_ino;
+  }
+  return all;
+}
+
+/// Lines "TARGET TYPE OPTIONS", as the container's process 1 has them: proc_pid_mountinfo(5).
+json mounts(pid_t pid) {
+  json all = json::array();
+  const auto file = base::open_or_throw(cat("/proc/", pid, "/mountinfo"), O_RDONLY);
+  const std::string text = base::read_all(file.get(), std::size_t{16} << 20U);
+  for (const auto line : base::split(text, '\n')) {
+    const auto fields = base::split(line, ' ');
+    for (std::size_t i = 6; i + 1 < fields.size(); ++i) {
+      if (fields[i] != "-") continue;
+      all.push_back({{"target", fields[4]}, {"type", fields[i + 1]}, {"options", fields[5]}});
+      break;
+    }
+  }
+  return all;
+}
+
+/// Who is seen with which address by a server in the container, through a published port: what the
+/// rules do (configs/ruleset.nft, chain postrouting).
+constexpr std::array<std::array<const char*, 2>, 6> Clients = {
+    {{"a client beyond the host", "its own address"},
+     {"the host, by an address of its own", "that address"},
+     {"the host, by 127.0.0.1 or localhost", "the gateway"},
+     {"a neighbour on the network, by the host's port", "the gateway"},
+     {"the container itself, by the host's port", "the gateway"},
+     {"a neighbour, by the container's address", "its own address"}}};
+
+json clients(const Description& known) {
+  json all = json::array();
+  for (const auto& [client, seen] : Clients)
+    all.push_back({{"client", client},
+                   {"seen_as", std::string_view(seen) == "the gateway" ? known.gateway.text()
+                                                                       : std::string(seen)}});
+  return all;
+}
+
+json describe(const Container& container) {
+  const Description& known = container.description;
+  json j = {{"name", container.name},
+            {"running", container.running},
+            {"command", known.command},
+            {"created", known.created},
+            {"detached", known.detached},
+            {"hostname", known.hostname},
+            {"user", known.user.empty() ? "root" : known.user},
+            {"workdir", known.workdir.empty() ? "/" : known.workdir},
+            {"root", known.rootfs.empty() ? "the host's, copy-on-write" : known.rootfs},
+            {"network", known.bridge},
+            {"address", known.address},
+            {"gateway", known.gateway},
+            {"mac", known.mac},
+            {"limits", {{"scratch_bytes", known.scratch_bytes}, {"log_bytes", known.log_bytes}}},
+            {"seccomp", known.seccomp}};
+  if (container.end) j["exit_status"] = container.end->status;
+  if (!container.running) return j;
+  const auto init = open_init(container);
+  const auto view = view_of(init);
+  j["pid"] = known.init;
+  j["supervisor"] = known.supervisor;
+  j["veth"] = known.veth;
+  j["ports"] = known.ports;
+  j["interfaces"] = interfaces(view);
+  j["routes"] = routes(view);
+  j["neighbours"] = neighbours(view);
+  j["namespaces"] = namespaces(known.init);
+  j["mounts"] = mounts(known.init);
+  if (!known.ports.empty()) j["clients"] = clients(known);
+  return j;
+}
+
+/// VALUE for a reader: a text without quotes, a list by its elements.
+std::string plain(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array() && !value.empty() && value.front().is_string()) {
+    return base::join(value.get<std::vector<std::string>>(), " ");
+  }
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+/// One line a key; of lists of objects one line an object, its values side by side.
+std::string text_of(const json& description) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [key, value] : description.items()) {
+    if (!value.is_array() || value.empty() || !value.front().is_object()) {
+      rows.push_back({key, plain(value)});
+      continue;
+    }
+    std::string head = key;
+    for (const auto& element : value) {
+      std::string line;
+      for (const auto& [name, part] : element.items())
+        line += cat(line.empty() ? "" : ", ", name, " ", plain(part));
+      rows.push_back({head, line});
+      head.clear();
+    }
+  }
+  return table(rows, 0);
+}
+
+}  // namespace
+
+int inspect(const Names& names, bool as_json) {
+  json all = json::array();
+  std::string text;
+  for (const auto& name : names) {
+    const json description = describe(find_container(name));
+    text += (text.empty() ? "" : "\n") + text_of(description);
+    all.push_back(description);
+  }
+  base::write_all(STDOUT_FILENO,
+                  as_json ? all.dump(2, ' ', false, json::error_handler_t::replace) + "\n" : text,
+                  "write to standard output");
+  return 0;
+}
+
+}  // namespace runtime::ctl

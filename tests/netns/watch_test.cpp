@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// Who is woken by what: the messages are the kernel's own.
+#include "netsetup/watch.h"
+
+#include <linux/netlink.h>
+#include <poll.h>
+
+#include <algorithm>
+
+#include "fresh.h"
+#include "netsetup/repair.h"
+#include "netsetup/rtnl.h"
+#include "running.h"
+
+using namespace netsetup;
+using fresh::sh;
+
+namespace {
+
+/// A network of one container as its supervisor watches it.
+struct Watched {
+  fresh::Host host;
+  fresh::Container web{"web", {{std::nullopt, 8080, 80, Protocol::Tcp}}};
+  Watch watch = make();
+
+  static Watch make() {
+    ::usleep(200'000);  // carriers have settled
+    const netlink::Socket socket(NETLINK_ROUTE);
+    return {rtnl::find_index(socket, "mini0").value(),
+            rtnl::find_index(socket, "mr-00000001").value()};
+  }
+  bool readable(int milliseconds) const {
+    const auto fds = watch.fds();
+    std::array<pollfd, 2> wait = {pollfd{fds[0], POLLIN, 0}, pollfd{fds[1], POLLIN, 0}};
+    return ::poll(wait.data(), wait.size(), milliseconds) > 0;
+  }
+  bool woken_by(const std::string& command) {
+    sh(command);
+    const bool ready = readable(300);
+    CHECK(watch.drain() == ready);
+    CHECK_FALSE(readable(0));
+    return ready;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("watch: removals of what is ours wake") {
+  Watched watched;
+  for (const std::string removal : {
+           "nft flush ruleset",
+           "nft delete table inet mini_run",
+           "nft flush table inet mini_run",
+           "nft flush chain inet mini_run forward",
+           "nft 'flush chain inet mini_run guard; delete chain inet mini_run guard'",
+           "nft delete rule inet mini_run guard handle $(nft -a list chain inet mini_run guard |"
+           " sed -n 's/.*handle //p' | tail -1)",
+           "nft 'add set inet mini_run spare { type ifname; }; delete set inet mini_run spare'",
+           "nft 'add element inet mini_run opened { \"x\" }; flush chain inet mini_run forward'",
+           "(for i in $(seq 100); do echo add element inet mini_run pub4_any { tcp . $i : "
+           "10.9.9.9 . 80 }; done; echo delete table inet mini_run) | nft -f -",
+           "(for i in $(seq 12); do echo add element inet mini_run pub4_any { tcp . $i : "
+           "10.9.9.9 . 80 }; done; echo flush chain inet mini_run forward) | nft -f -",
+           "ip link set mini0 down",
+           "ip addr flush dev mini0",
+           "ip link set mr-00000001 nomaster",
+           "ip link set mr-00000001 down",
+           "bridge link set dev mr-00000001 hairpin off",
+           "ip link delete mini0",
+       }) {
+    INFO("removal: ", removal);
+    CHECK(watched.woken_by(removal));
+    Kernel kernel(configs::Ruleset);
+    const State state;
+    repair(kernel, state);
+    watched.watch = Watched::make();
+    CHECK_FALSE(watched.readable(0));
+  }
+}
+
+TEST_CASE("watch: a new address wakes") {
+  Watched watched;
+  sh("ip link add eth0 type bridge");
+  CHECK_FALSE(watched.readable(100));
+  CHECK(watched.woken_by("ip addr add 192.0.2.1/24 dev eth0"));
+}
+
+TEST_CASE("watch: starts and stops of other containers wake nobody") {
+  Watched watched;
+  for (std::uint16_t run = 2; run < 7; ++run) {
+    const std::vector<PublishedPort> ports = {
+        {std::nullopt, run, 80, Protocol::Tcp},
+        {Ipv4{0x7f000001}, static_cast<std::uint16_t>(100 + run), 80, Protocol::Udp}};
+    const fresh::Container other("other", ports, "mini0", run);
+    CHECK_FALSE(watched.readable(150));
+  }
+  CHECK_FALSE(watched.readable(500));  // namespaces die in the background
+  CHECK_FALSE(watched.watch.drain());
+}
+
+TEST_CASE("watch: a repair that finds nothing missing wakes nobody") {
+  Watched watched;
+  Kernel kernel(configs::Ruleset);
+  const State state;
+  repair(kernel, state);
+  CHECK_FALSE(watched.readable(200));
+}
+
+TEST_CASE("watch: what others do to what is theirs wakes nobody") {
+  Watched watched;
+  for (const char* action : {
+           "nft 'add table ip t; add chain ip t c; add set ip t s { type ifname; }; add rule ip t "
+           "c accept; add table inet mini_ru; add table inet mini_run2'",
+           "nft 'flush chain ip t c; delete chain ip t c; delete set ip t s'",
+           "nft 'delete table ip t; delete table inet mini_ru; delete table inet mini_run2'",
+           "nft add rule inet mini_run forward counter",
+           "nft delete element inet mini_run pub4_any '{ tcp . 8080 }'",
+           "ip link add br9 type bridge; ip link add d9 type veth peer name d8",
+           "ip link set br9 up; ip link set d9 master br9 up; bridge link set dev d9 hairpin on",
+           "ip link set d9 nomaster; ip link set d9 down; ip link set br9 down",
+           "ip link set d9 master mini0 up; ip link set d9 nomaster; ip link set d9 down",
+           "ip link delete br9; ip link delete d9",
+           "ip link set mini0 alias x; ip link set mr-00000001 mtu 1400",
+       }) {
+    INFO("action: ", action);
+    CHECK_FALSE(watched.woken_by(action));
+  }
+}
+
+TEST_CASE("watch: what overflowed counts") {
+  Watched watched;
+  sh("(for i in $(seq 3000); do echo address add 10.9.$((i / 250)).$((i % 250))/32 dev lo; done) "
+     "| ip -batch -");
+  CHECK(watched.watch.drain());
+  CHECK_FALSE(watched.watch.drain());
+}
