@@ -14,11 +14,12 @@ MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
 # `sudo make` in a user's checkout must not leave files there that the user cannot remove.
 give_back = if [ "$$(id -u)" = 0 ]; then chown -R --reference=Makefile $(1); fi
 
-.PHONY: help demo test test-normal test-asan build asan install uninstall bench lint format clean
+.PHONY: help demo test test-faults test-normal test-asan build asan install uninstall bench lint format clean
 
 help:
 	@echo 'sudo make demo       install what is needed, build, publish nginx, fetch its page, clean up'
 	@echo 'sudo make test       install what is needed, run all tests: normal and sanitized build'
+	@echo 'sudo make test-faults every step and every system call fails or is killed once (hours)'
 	@echo 'make build           build into $(BUILD)/ (sudo tests/packages.sh build installs the tools)'
 	@echo 'sudo make install    copy the program and its manual below PREFIX=$(PREFIX)'
 	@echo 'sudo make uninstall  remove exactly these again'
@@ -34,7 +35,7 @@ build:
 	@$(call give_back,$(BUILD))
 
 asan:
-	@cmake -S . -B $(ASAN) -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS='$(ASAN_FLAGS)' -DSANITIZE=ON >/dev/null
+	@cmake -S . -B $(ASAN) -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS='$(ASAN_FLAGS)' -DSANITIZE=ON -DTEST_POINTS=ON >/dev/null
 	@cmake --build $(ASAN) -j $(JOBS)
 	@$(call give_back,$(ASAN))
 
@@ -47,6 +48,11 @@ test:
 	@tests/packages.sh build demo test
 	@$(MAKE) --no-print-directory build asan
 	@tests/all.sh $(BUILD) $(ASAN)
+
+test-faults:
+	@tests/packages.sh build demo test
+	@$(MAKE) --no-print-directory asan
+	@MINI_RUN_FAULTS=all tests/run $(ASAN) crash && MINI_RUN_FAULTS=all tests/run $(ASAN) undo
 
 test-normal: build
 	@tests/run $(BUILD)

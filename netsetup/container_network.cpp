@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/test_point.h"
 #include "base/text.h"
 #include "netsetup/networks.h"
 #include "netsetup/port_owner.h"
@@ -193,10 +194,13 @@ void ContainerNetwork::disconnect() noexcept {
     const Turn turn(record_->journal());
     if (lease_) {
       kernel_.execute({Verb::Delete, Where::Host, Namespace{request_.name, pid_}});
+      base::test_point("unnamed");
       kernel_.execute(
           {Verb::Delete, Where::Host, Publish{request_.name, address(), request_.ports}});
     }
+    base::test_point("unpublished");
     record_->remove();
+    base::test_point("record removed");
   } catch (const std::exception&) {
     return;  // the journal stays: whoever comes next undoes it
   }

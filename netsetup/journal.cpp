@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_point.h"
 #include "base/text.h"
 #include "netsetup/explain.h"
 #include "netsetup/json.h"
@@ -231,6 +232,7 @@ std::vector<std::string> undo_all(Kernel& kernel, const std::vector<Step>& steps
   for (const Step& step : std::views::reverse(steps)) {
     try {
       kernel.execute(step);
+      base::test_point("undone");
     } catch (const std::exception& error) {
       failures.emplace_back(error.what());
     }

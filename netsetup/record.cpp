@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_point.h"
 #include "base/text.h"
 
 namespace netsetup {
@@ -55,6 +56,7 @@ void put_away(int state, int containers, const std::string& name) {
   const auto ended = make_directory(state, "ended");
   if (::renameat(containers, name.c_str(), ended.get(), name.c_str()) < 0)
     return remove_directory(containers, name);
+  base::test_point("record moved");
   // Only what is of use without the container.
   for (const char* file : {"control", "hosts", "hostname", "resolv.conf", "journal", KeepMark})
     ::unlinkat(ended.get(), cat(directory, file).c_str(), 0);
@@ -131,10 +133,13 @@ Record::Taken Record::take() {
     if (errno == EEXIST) return Taken::ByRunning;
     throw base::Error(errno, "write to /run/mini-run");
   }
+  base::test_point("record made");
   try {
     directory_ = make_directory(containers_.get(), name_);
+    base::test_point("record opened");
     journal_.emplace(directory_.get());
     check(::flock(journal_->fd(), LOCK_EX | LOCK_NB), "lock the container's journal");
+    base::test_point("record locked");
   } catch (...) {
     remove_directory(containers_.get(), name_);
     throw;

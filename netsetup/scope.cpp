@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_point.h"
 #include "base/text.h"
 #include "netsetup/state.h"
 
@@ -86,6 +87,7 @@ std::string Scope::join(Kernel& kernel, const Build& build, const Check& check,
       Journal journal(directory_.get());
       undo_all(kernel, journal.read());
       write_up(directory_.get(), build(journal));
+      base::test_point("scope up");
     } catch (...) {
       undo(kernel);
       throw;
@@ -118,8 +120,10 @@ std::vector<std::string> Scope::undo(Kernel& kernel) noexcept {
   std::vector<std::string> failures;
   try {
     ::unlinkat(directory_.get(), "up", 0);  // first: half of it is not up
+    base::test_point("scope down");
     failures = undo_all(kernel, Journal(directory_.get()).read());
     if (failures.empty()) remove_directory(parent_, name_);
+    base::test_point("scope removed");
   } catch (const std::exception& error) {
     failures.emplace_back(error.what());
   }

@@ -28,6 +28,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/test_point.h"
 #include "rootfs/users.h"
 #include "runtime/init.h"
 #include "runtime/launch.h"
@@ -39,6 +40,8 @@ using base::check;
 namespace {
 
 int set_up_and_run(const ChildConfig& config, const Channel& channel) {
+  base::test_role("init");
+  base::test_point("born");
   check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG");
   // Locks are our parent's alone: its death must free them at once.
   close_all_but({config.root.etc_files, channel.fd(), config.input, config.output});
@@ -55,8 +58,10 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   };
   for (const auto& note : rootfs::enter(config.root, wait)) channel.send(Message::Kind::Note, note);
   const rootfs::User user = rootfs::find_user(config.user);
+  base::test_point("root entered");
 
   const pid_t program = launch(config, user, channel);
+  base::test_point("launched");
   close_all_but({channel.fd()});
   limit_permitted(CapabilitySet{1} << CAP_KILL);
   return run_init(program, config.command.front(), config.stop_signal, channel);

@@ -109,6 +109,8 @@ Config decide(const Options& options) {
       resolve_capabilities(default_capabilities(), options.cap_add, options.cap_drop);
 
   check_surroundings();
+  if (options.tty && options.interactive && !options.detach && ::isatty(STDIN_FILENO) == 0)
+    throw base::Error("-it needs a terminal on standard input, which is none; leave out -t");
 
   rootfs::Root& root = child.root;
   root.directory = options.rootfs;

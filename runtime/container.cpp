@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/test_point.h"
 #include "base/text.h"
 #include "netsetup/explain.h"
 #include "runtime/config.h"
@@ -116,13 +117,16 @@ void explain_root(const rootfs::Root& root) {
 void supply(const Config& config, const Options& options, const Child& child,
             const Channel& channel, ContainerNetwork& network, Timing& timing) {
   network.join();  // 2
+  base::test_point("joined");
   give_etc_files(config, options, network);
   send(channel, Message::Kind::Files);  // 3
+  base::test_point("files sent");
   timing.mark("join");
   network.connect(child.pid());  // 4
   timing.mark("connect");
   if (options.explain) explain_root(config.child.root);
   send(channel, Message::Kind::Go);  // 5
+  base::test_point("go sent");
 }
 
 /// Waits for FD to be readable; throws where a signal asks us to stop first.
@@ -192,10 +196,13 @@ int tidy_up(void* pointer) {
   ::setsid();
   const base::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int standard = 0; standard < 3; ++standard) ::dup2(null.get(), standard);
+  base::test_point("in background");
   remains.mounts.reset();
   remains.network.release();
+  base::test_point("released");
   ::nanosleep(&Linger, nullptr);
   remains.network.leave();
+  base::test_point("left");
   return 0;
 }
 
@@ -246,6 +253,8 @@ void run(const Options& options, Herald* herald) {
   timing.mark("reserve");
   Child child = clone_child(config.child, std::move(parent_end), std::move(child_end), channel);
   timing.mark("clone");
+  base::test_init_is(child.pid());
+  base::test_point("cloned");
 
   // Taking dozens of mounts apart takes longer than most of what a start does: while this is open,
   // the container's end does not wait for it.
@@ -258,13 +267,16 @@ void run(const Options& options, Herald* herald) {
   }
   base::UniqueFd master = wait_until_ready(channel, signals, notes);
   timing.mark("root");
+  base::test_point("ready");
   for (const auto& note : notes) say(note);
   tell_chosen_ports(options, network);
 
   Life life(options, config, network, child, channel, signals, streams, herald);
   streams.start(life.loop(), std::move(master));
   const int status = life.run();
+  base::test_point("ended");
   network.disconnect();
+  base::test_point("disconnected");
   life.announce_end(status);
   timing.mark("run");
   timing.print();

@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "base/error.h"
+#include "base/test_point.h"
 #include "base/text.h"
 #include "runtime/options_values.h"
 #include "runtime/say.h"
@@ -70,10 +71,13 @@ Life::Life(const Options& options, const Config& config, ContainerNetwork& netwo
       supervisor_(child, channel, signals, settings()),
       description_(description_of(options, config, network, child.pid())) {
   describe();
+  base::test_point("described");
   control_.emplace(loop(), network.directory(),
                    [this](const Words& words) { return answer(words); });
+  base::test_point("control made");
   look_around();
   watch();
+  base::test_point("watching");
 }
 
 Supervisor::Settings Life::settings() {
@@ -109,12 +113,16 @@ void Life::look_around() {
 void Life::started() {
   if (herald_ == nullptr) return;
   if (!options_.remove) network_.keep_record();
+  base::test_point("record kept");
   if (!options_.wait) return announce(0);
   network_.inside([this] { listeners_.emplace(); });
   wait_for_ports(std::chrono::steady_clock::now() + std::chrono::seconds(*options_.wait));
 }
 
-void Life::announce(int status) { herald_->announce(description_.name + "\n", status); }
+void Life::announce(int status) {
+  herald_->announce(description_.name + "\n", status);
+  base::test_point("announced");
+}
 
 /// --wait: announces when every published port is listened to inside.
 void Life::wait_for_ports(std::chrono::steady_clock::time_point deadline) {
@@ -219,6 +227,7 @@ int Life::run() {
     for (const auto& line : rootfs::hidden_needs(config_.child.root, options_.command))
       streams_.note(line);
   if (options_.detach) write_end(network_.directory(), {status, now()});
+  base::test_point("end written");
   return status;
 }
 
