@@ -10,6 +10,7 @@ ASAN_FLAGS ?= -O0 -g1
 
 BIN_DIR := $(DESTDIR)$(PREFIX)/bin
 MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
+COMPLETION_DIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 # `sudo make` in a user's checkout must not leave files there that the user cannot remove.
 give_back = if [ "$$(id -u)" = 0 ]; then chown -R --reference=Makefile $(1); fi
@@ -21,7 +22,7 @@ help:
 	@echo 'sudo make test       install what is needed, run all tests: normal and sanitized build'
 	@echo 'sudo make test-faults every step and every system call fails or is killed once (hours)'
 	@echo 'make build           build into $(BUILD)/ (sudo tests/packages.sh build installs the tools)'
-	@echo 'sudo make install    copy the program and its manual below PREFIX=$(PREFIX)'
+	@echo 'sudo make install    copy programs, manuals and bash completions below PREFIX=$(PREFIX)'
 	@echo 'sudo make uninstall  remove exactly these again'
 	@echo 'sudo make bench      start times beside bare clone(2), bubblewrap, crun and docker'
 	@echo 'make lint            clang-format, clang-tidy and the rules of the house'
@@ -61,11 +62,16 @@ test-asan: asan
 	@tests/run $(ASAN)
 
 install: build
-	install -D -s -m 755 $(BUILD)/mini-run $(BIN_DIR)/mini-run
-	install -D -m 644 docs/mini-run.1 $(MAN_DIR)/mini-run.1
+	for name in mini-run minictl; do \
+	  install -D -s -m 755 $(BUILD)/$$name $(BIN_DIR)/$$name && \
+	  install -D -m 644 docs/$$name.1 $(MAN_DIR)/$$name.1 && \
+	  install -D -m 644 docs/completion/$$name.bash $(COMPLETION_DIR)/$$name || exit; \
+	done
 
 uninstall:
-	rm -f $(BIN_DIR)/mini-run $(MAN_DIR)/mini-run.1
+	for name in mini-run minictl; do \
+	  rm -f $(BIN_DIR)/$$name $(MAN_DIR)/$$name.1 $(COMPLETION_DIR)/$$name; \
+	done
 
 bench:
 	@tests/packages.sh build demo bench

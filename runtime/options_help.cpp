@@ -12,7 +12,8 @@ Runs PROGRAM in a container: namespaces of its own, a network of its own behind
 a bridge, a copy-on-write root. Everything after PROGRAM belongs to PROGRAM.
 
   mini-run --publish 8080:80 nginx      then: curl http://localhost:8080
-  mini-run sh                           a shell, to look around
+  mini-run -it bash                     a shell, to look around
+  mini-run -d --name web nginx          in the background; then: minictl ps
 
 Publishing and the network
   -p, --publish [ADDR:]HOST:CONTAINER[/tcp|/udp]
@@ -64,8 +65,30 @@ Safety
                           e.g. --cap-drop ALL --cap-add NET_BIND_SERVICE
       --seccomp FILE      the system calls it may make, in docker's format;
                           unconfined: all      e.g. --seccomp profile.json
+
+Living on
+  -d, --detach            returns when PROGRAM has started, and prints the name
+                          of the container, which lives on; see minictl(1)
+                          e.g. -d --name web -p 8080:80 nginx
+      --wait              with -d: returns when every published port is served,
+                          or with 125 after 30 seconds
+                          e.g. -d --wait -p 8080:80 nginx
+      --wait=SECONDS      the same, with 125 after SECONDS
+                          e.g. -d --wait=5 -p 8080:80 nginx
+      --rm                with -d: nothing is kept when it has ended, neither
+                          its log nor its exit status    e.g. -d --rm nginx
+  -i, --interactive       with -t: what you type goes to PROGRAM; with -d: its
+                          standard input stays open and empty
+                          e.g. -it bash
+  -t, --tty               a terminal of its own for PROGRAM
+                          e.g. -t top
+      --log-size SIZE     with -d: bound of what is kept of its output (default
+                          2m)    e.g. -d --log-size 10m nginx
+      --stop-signal SIGNAL
+                          what asks PROGRAM to end (default TERM)
+                          e.g. --stop-signal QUIT
       --stop-timeout SECONDS
-                          from SIGTERM to SIGKILL (default 10)
+                          from that signal to SIGKILL (default 10)
                           e.g. --stop-timeout 30
 
 Seeing
@@ -85,7 +108,8 @@ hidden. That is for test servers: it is not a wall against the container's own
 root user. For a stranger's program give --rootfs, or --user, or both.
 
 Exit status: PROGRAM's own; 128+N if signal N ended it; 125 if mini-run itself
-failed; 126 if PROGRAM cannot be executed; 127 if it is not found.
+failed; 126 if PROGRAM cannot be executed; 127 if it is not found. With -d: 0
+when PROGRAM has started; `minictl wait NAME` tells PROGRAM's own.
 `man mini-run` has all of it in full.
 )";
 

@@ -21,6 +21,7 @@ code() { # PATTERN WHERE...: lines of code that match; not comments, which may s
 }
 mapfile -t sources < <(find "${program[@]}" tests -name '*.cpp' -o -name '*.h' -o -name '*.c' | sort)
 mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' -r tests .ci | sort)
+scripts+=(docs/completion/*.bash)
 
 complain 'format (make format mends it)' "$(clang-format --dry-run -Werror "${sources[@]}" 2>&1)"
 complain 'first line: SPDX-License-Identifier' \

@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <memory>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -35,66 +37,95 @@ struct Line {
   int status = 0;
 };
 
+/// --help of us and of each command, as CLI11 writes it, but for what CLI11 cannot know.
+class Help : public CLI::Formatter {
+ public:
+  Help() {
+    label("REQUIRED", "");
+    label("SUBCOMMAND", "COMMAND");
+    label("Positionals", "Arguments");
+  }
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    // To CLI11, what follows the options of exec are no arguments: they may look like options.
+    if (app->get_name() == "exec")
+      return base::cat("Usage: ", name, " [OPTIONS] NAME PROGRAM [ARG]...\n");
+    return Formatter::make_usage(app, std::move(name));
+  }
+};
+
+CLI::App* add_command(CLI::App& app, const char* name, const char* what, const char* example) {
+  return app.add_subcommand(name, what)
+      ->group("Commands")
+      ->footer(base::cat("Example: minictl ", example));
+}
+
+std::string not_a_number_of_lines(const std::string& text) {
+  return base::parse_number<unsigned>(text) ? "" : "it is a number of lines, 0 or more";
+}
+
 void add_listings(CLI::App& app, Line& line) {
-  auto* ps = app.add_subcommand("ps", "the containers that run");
+  auto* ps = add_command(app, "ps", "the containers that run", "ps -a");
   ps->add_flag("-a,--all", line.listing.all, "those that have ended, too");
   ps->add_flag("-q,--quiet", line.listing.quiet, "names only");
   ps->add_flag("--json", line.listing.json, "as JSON");
   ps->callback([&line] { line.status = ctl::ps(line.listing); });
 
-  auto* inspect = app.add_subcommand("inspect", "all that is known of a container");
-  inspect->add_option("NAME", line.names, "containers")->required();
+  auto* inspect = add_command(app, "inspect", "all that is known of a container", "inspect web");
+  inspect->add_option("NAME", line.names, "containers")->required()->type_name("");
   inspect->add_flag("--json", line.json, "as JSON");
   inspect->callback([&line] { line.status = ctl::inspect(line.names, line.json); });
 
-  auto* network = app.add_subcommand("network", "the networks, and who is on them");
+  auto* network = add_command(app, "network", "the networks, and who is on them", "network");
   network->add_flag("--json", line.json, "as JSON");
   network->callback([&line] { line.status = ctl::networks(line.json); });
 
-  auto* logs = app.add_subcommand("logs", "what a detached container has said");
-  logs->add_option("NAME", line.name, "container")->required();
+  auto* logs = add_command(app, "logs", "what a detached container has said", "logs -f -n 20 web");
+  logs->add_option("NAME", line.name, "container")->required()->type_name("");
   logs->add_flag("-f,--follow", line.view.follow, "and what it says from now on");
   logs->add_option("-n,--tail", line.view.tail, "only the last LINES lines")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("LINES")
+      ->check(not_a_number_of_lines);
   logs->callback([&line] { line.status = ctl::logs(line.name, line.view); });
 }
 
 void add_steering(CLI::App& app, Line& line) {
-  const auto command = [&](const char* name, const char* what, auto run) {
-    auto* made = app.add_subcommand(name, what);
-    made->add_option("NAME", line.names, "containers")->required();
+  const auto command = [&](const char* name, const char* what, const char* example, auto run) {
+    auto* made = add_command(app, name, what, example);
+    made->add_option("NAME", line.names, "containers")->required()->type_name("");
     made->callback([&line, run] { line.status = run(line); });
     return made;
   };
-  command("stop", "asks to end, kills after a while", [](const Line& l) {
-    return ctl::stop(l.names, l.timeout);
-  })->add_option("-t,--time", line.timeout, "seconds until the kill (the container's own)");
-  command("kill", "sends a signal", [](const Line& l) {
-    return ctl::kill(l.names, l.signal);
-  })->add_option("-s,--signal", line.signal, "which (KILL)");
-  command("wait", "waits for the end, prints the exit status",
+  command("stop", "asks to end, kills after a while", "stop -t 3 web db",
+          [](const Line& l) { return ctl::stop(l.names, l.timeout); })
+      ->add_option("-t,--time", line.timeout, "until the kill (the container's own)")
+      ->type_name("SECONDS");
+  command("kill", "sends a signal", "kill -s HUP web",
+          [](const Line& l) { return ctl::kill(l.names, l.signal); })
+      ->add_option("-s,--signal", line.signal, "which (KILL)")
+      ->type_name("SIGNAL");
+  command("wait", "waits for the end, prints the exit status", "wait web",
           [](const Line& l) { return ctl::wait(l.names); });
-  command("rm", "removes what is kept of an ended container", [](const Line& l) {
+  command("rm", "removes what is kept of an ended container", "rm web", [](const Line& l) {
     return ctl::remove(l.names, l.force);
   })->add_flag("-f,--force", line.force, "kill it first where it runs");
-  app.add_subcommand("prune", "removes what is kept of all that have ended")->callback([&line] {
-    line.status = ctl::prune();
-  });
-  app.add_subcommand("repair", "puts back what somebody removed under running containers")
+  add_command(app, "prune", "removes what is kept of all that have ended", "prune")
+      ->callback([&line] { line.status = ctl::prune(); });
+  add_command(app, "repair", "puts back what somebody removed under running containers", "repair")
       ->callback([&line] { line.status = ctl::repair(); });
 }
 
 void add_port(CLI::App& app, Line& line) {
-  auto* port = app.add_subcommand("port", "published ports: NAME, or add or rm");
+  auto* port = add_command(app, "port", "published ports: NAME, or add or rm", "port web");
   port->require_subcommand(0, 1);
-  port->add_option("NAME", line.names, "containers");
+  port->add_option("NAME", line.names, "containers")->type_name("");
   port->add_flag("--json", line.json, "as JSON");
-  for (const auto& [name, what, change] :
-       {std::tuple{"add", "publishes ports of a running container", "publish"},
-        std::tuple{"rm", "ends that", "unpublish"}}) {
-    auto* made = port->add_subcommand(name, what);
-    made->add_option("NAME", line.name, "container")->required();
-    made->add_option("PORT", line.words, "as for mini-run -p")->required();
+  for (const auto& [name, what, example, change] :
+       {std::tuple{"add", "publishes ports of a running container", "port add web 8443:443",
+                   "publish"},
+        std::tuple{"rm", "ends that", "port rm web 8443", "unpublish"}}) {
+    auto* made = add_command(*port, name, what, example);
+    made->add_option("NAME", line.name, "container")->required()->type_name("");
+    made->add_option("PORT", line.words, "as for mini-run -p")->required()->type_name("");
     made->callback([&line, change = change] {
       line.status = ctl::change_ports(line.name, change, line.words);
     });
@@ -107,13 +138,15 @@ void add_port(CLI::App& app, Line& line) {
 }
 
 void add_exec(CLI::App& app, Line& line, char** argv) {
-  auto* exec = app.add_subcommand("exec", "runs another program in a container");
+  auto* exec = add_command(app, "exec", "runs another program in a container", "exec -it web bash");
   exec->prefix_command();
-  exec->add_flag("-i,--interactive", line.execution.interactive, "type to it");
+  exec->add_flag("-i,--interactive", line.execution.interactive, "with -t: type to it");
   exec->add_flag("-t,--tty", line.execution.tty, "with a terminal of its own");
-  exec->add_option("-u,--user", line.execution.user, "USER[:GROUP]");
-  exec->add_option("-w,--workdir", line.execution.workdir, "where it starts");
-  exec->add_option("-e,--env", line.environment, "NAME=VALUE")->allow_extra_args(false);
+  exec->add_option("-u,--user", line.execution.user, "who it runs as")->type_name("USER[:GROUP]");
+  exec->add_option("-w,--workdir", line.execution.workdir, "where it starts")->type_name("DIR");
+  exec->add_option("-e,--env", line.environment, "a variable more")
+      ->type_name("NAME[=VALUE]")
+      ->allow_extra_args(false);
   exec->callback([&line, exec, argv] {
     auto words = exec->remaining();
     if (!words.empty() && words.front() == "--") words.erase(words.begin());
@@ -133,12 +166,17 @@ void add_exec(CLI::App& app, Line& line, char** argv) {
 int run(int argc, char** argv) {
   CLI::App app("Looks at and steers the containers of mini-run.", "minictl");
   Line line;
+  app.formatter(std::make_shared<Help>());
+  app.set_help_flag("-h,--help", "this text");
   app.require_subcommand(1);
-  app.set_version_flag("--version", base::cat("minictl ", Version));
+  app.set_version_flag("--version", base::cat("minictl ", Version), "the version");
   add_listings(app, line);
   add_steering(app, line);
   add_port(app, line);
   add_exec(app, line, argv);
+  app.footer(
+      "Example: minictl ps -a\n"
+      "`minictl COMMAND --help` shows the options of each; `man minictl` has it all.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
