@@ -257,7 +257,9 @@ TEST_CASE("repair: the next start mends a removed bridge and flushed rules") {
   const fresh::Host host;
   const fresh::Container one("one", Web, "mini0", 1);
   const Connection connection(one);
-  sh("ip link delete mini0; nft flush ruleset");
+  SUBCASE("the bridge") { sh("ip link delete mini0"); }
+  SUBCASE("the rules") { sh("nft flush ruleset"); }
+  SUBCASE("both") { sh("ip link delete mini0; nft flush ruleset"); }
   const fresh::Container two("two", {{std::nullopt, 9000, 80, Protocol::Tcp}}, "mini0", 2);
   CHECK(connection.alive());
   CHECK(two.network.network().subnet == one.network.network().subnet);
@@ -275,6 +277,10 @@ TEST_CASE("repair: afterwards the last one out still leaves nothing") {
     sh("ip link delete mini0; nft flush ruleset");
     repair_now();
   }
+  // The namespace dies in the background, its veth with it.
+  for (int tries = 0; tries < 300 && fresh::run("ip link show mr-00000001 2>&1").status == 0;
+       ++tries)
+    ::usleep(10'000);
   CHECK(snapshot() == before);
   CHECK(sh("ls /run").empty());
 }

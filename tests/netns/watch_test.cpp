@@ -59,7 +59,7 @@ TEST_CASE("watch: removals of what is ours wake") {
            "nft 'add element inet mini_run opened { \"x\" }; flush chain inet mini_run forward'",
            "(for i in $(seq 100); do echo add element inet mini_run pub4_any { tcp . $i : "
            "10.9.9.9 . 80 }; done; echo delete table inet mini_run) | nft -f -",
-           "(for i in $(seq 12); do echo add element inet mini_run pub4_any { tcp . $i : "
+           "(for i in $(seq 20); do echo add element inet mini_run pub4_any { tcp . $i : "
            "10.9.9.9 . 80 }; done; echo flush chain inet mini_run forward) | nft -f -",
            "ip link set mini0 down",
            "ip addr flush dev mini0",
