@@ -77,6 +77,7 @@ bench:
 	@tests/packages.sh build demo bench
 	@$(MAKE) --no-print-directory build
 	@tests/bench/run --build $(BUILD) $(BENCH_ARGS)
+	@tests/bench/life --build $(BUILD)
 	@$(call give_back,$(BUILD))
 
 lint:
