@@ -93,6 +93,8 @@ void remove_directory(int dir, const std::string& name) noexcept {
 }
 
 base::UniqueFd State::peek() {
+  if (::access(Top, X_OK) < 0 && errno == EACCES)
+    throw Error(EACCES, cat("look at ", Top, " (run it with sudo)"));
   return base::UniqueFd(::open(cat(Top, "/", own_namespace()).c_str(), DirectoryFlags));
 }
 

@@ -20,6 +20,7 @@
 // nobody inside can trace it, or open our binary through /proc/1/exe.
 #include "runtime/child.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -38,6 +39,12 @@ namespace runtime {
 using base::check;
 
 namespace {
+
+/// Whoever reads what the program says must see the end of it, though init lives on.
+void let_go_of_streams() {
+  const base::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (int standard = 0; standard <= STDERR_FILENO; ++standard) ::dup2(null.get(), standard);
+}
 
 int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   base::test_role("init");
@@ -63,6 +70,7 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   const pid_t program = launch(config, user, channel);
   base::test_point("launched");
   close_all_but({channel.fd()});
+  if (config.tty || config.output >= 0) let_go_of_streams();
   limit_permitted(CapabilitySet{1} << CAP_KILL);
   return run_init(program, config.command.front(), config.stop_signal, channel);
 }

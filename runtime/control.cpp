@@ -41,7 +41,9 @@ sockaddr_un address_in(int directory) {
 std::optional<std::string> receive(int socket) {
   std::string message(Longest, '\0');
   ssize_t got = 0;
-  while ((got = ::recv(socket, message.data(), message.size(), 0)) < 0 && errno == EINTR) {
+  // ECONNRESET: the other end died with a message of ours unread. What it said before comes next.
+  while ((got = ::recv(socket, message.data(), message.size(), 0)) < 0 &&
+         (errno == EINTR || errno == ECONNRESET)) {
   }
   if (got <= 0) return std::nullopt;
   message.resize(static_cast<std::size_t>(got));
@@ -60,6 +62,7 @@ Control::Control(base::EventLoop& loop, int directory, Handler handler)
   const auto address = address_in(directory);
   check(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
         "make the control socket in /run/mini-run");
+  check(::fcntl(socket_.get(), F_SETFL, O_NONBLOCK), "use the control socket");
   constexpr int Waiting = 64;
   check(::listen(socket_.get(), Waiting), "listen");
   loop_.add(socket_.get(), POLLIN, [this](short) { accept(); });
@@ -92,6 +95,12 @@ void Control::serve(std::list<UniqueFd>::iterator connection) {
 }
 
 void Control::finish(const std::string& answer) {
+  // Those too who have come this moment; whatever they want to know, this is the answer.
+  for (;;) {
+    UniqueFd connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!connection.valid()) break;
+    connections_.push_back(std::move(connection));
+  }
   for (const auto& connection : connections_) send(connection.get(), Done, answer);
   connections_.clear();
 }
@@ -105,8 +114,10 @@ Question::Question(int directory, const Words& request) : socket_(make_socket())
     return;
   }
   const std::string words = base::join(request, std::string_view("\0", 1));
-  check(static_cast<int>(::send(socket_.get(), words.data(), words.size(), MSG_NOSIGNAL)),
-        "ask the mini-run of this container");
+  if (::send(socket_.get(), words.data(), words.size(), MSG_NOSIGNAL) >= 0) return;
+  // Its last act may have been an answer (finish()): that is still to be had.
+  if (errno != EPIPE && errno != ECONNRESET)
+    throw base::Error(errno, "ask the mini-run of this container");
 }
 
 std::optional<std::string> Question::answer() {

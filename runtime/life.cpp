@@ -130,7 +130,9 @@ void Life::wait_for_ports(std::chrono::steady_clock::time_point deadline) {
   const auto now = std::chrono::steady_clock::now();
   const std::string trouble = unready_port();
   if (trouble.empty()) return announce(0);
-  if (now < deadline)
+  // A server that has its socket there will not open another.
+  constexpr std::chrono::seconds Certain{2};
+  if (now < deadline && !(only_loopback_since_ && now - *only_loopback_since_ > Certain))
     return loop().at(now + Moment, [this, deadline] { wait_for_ports(deadline); });
   say(cat(trouble, "; the container runs on, see `minictl logs ", description_.name, "`"));
   announce(base::ExitFailure);
@@ -144,12 +146,14 @@ std::string Life::unready_port() {
       case netsetup::Listening::Yes:
         break;
       case netsetup::Listening::LoopbackOnly:
+        if (!only_loopback_since_) only_loopback_since_ = std::chrono::steady_clock::now();
         return cat("port ", which,
                    " is listened to on the container's loopback only, where nobody "
                    "from outside is heard; let ",
                    options_.command.front(), " listen on 0.0.0.0");
       case netsetup::Listening::No:
-        return cat("port ", which, " is not listened to after ", *options_.wait, " seconds");
+        only_loopback_since_.reset();
+        return cat("port ", which, " is not listened to after ", *options_.wait, " s");
     }
   }
   return "";
@@ -227,6 +231,12 @@ int Life::run() {
     for (const auto& line : rootfs::hidden_needs(config_.child.root, options_.command))
       streams_.note(line);
   if (options_.detach) write_end(network_.directory(), {status, now()});
+  if (herald_ != nullptr && !herald_->has_announced()) {
+    say(cat(options_.command.front(), " ended with status ", status,
+            " before every published port was listened to; see `minictl logs ", description_.name,
+            "`"));
+    announce(status != 0 ? status : base::ExitFailure);
+  }
   base::test_point("end written");
   return status;
 }

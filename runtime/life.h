@@ -57,6 +57,7 @@ class Life {
   std::vector<base::EventLoop::Source*> watched_;
   bool mending_ = false;
   std::optional<netsetup::Listeners> listeners_;
+  std::optional<std::chrono::steady_clock::time_point> only_loopback_since_;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 };
 

@@ -180,8 +180,9 @@ std::size_t slips(std::string_view word, std::string_view name) {
 /// The last word of the command line is an option whose value does not follow.
 [[noreturn]] void refuse_without_value(std::string_view word) {
   for (const auto& entry : Entries) {
-    if (mentions(word, entry))
-      throw base::Error(cat(entry.name, " needs a value, as in ", entry.name, ' ', entry.example));
+    if (!mentions(word, entry)) continue;
+    if (entry.example.empty()) values::refuse(entry.name, "", "there is nothing behind the =");
+    throw base::Error(cat(entry.name, " needs a value, as in ", entry.name, ' ', entry.example));
   }
   throw base::Error(cat(printable(word), " needs a value"));
 }

@@ -131,7 +131,10 @@ void add_port(CLI::App& app, Line& line) {
     });
   }
   port->callback([&line, port] {
-    if (!port->get_subcommands().empty()) return;
+    if (!port->get_subcommands().empty()) {
+      if (line.names.empty()) return;
+      throw base::Error("port: add and rm come before the container's name");
+    }
     if (line.names.empty()) throw base::Error("port: which container? minictl port NAME");
     line.status = ctl::list_ports(line.names, line.json);
   });
@@ -150,6 +153,7 @@ void add_exec(CLI::App& app, Line& line, char** argv) {
   exec->callback([&line, exec, argv] {
     auto words = exec->remaining();
     if (!words.empty() && words.front() == "--") words.erase(words.begin());
+    if (words.size() > 1 && words[1] == "--") words.erase(words.begin() + 1);
     if (words.size() < 2)
       throw base::Error("exec: which program, where? minictl exec NAME PROGRAM [ARG]...");
     line.execution.name = words.front();
@@ -195,6 +199,7 @@ int main(int argc, char** argv) {
     tidy_up_inheritance();
     return run(argc, argv);
   } catch (const base::Error& error) {
+    if (error.code().value() == EPIPE) return 128 + SIGPIPE;  // as head(1) wants it: without a word
     say(error.what());
     return error.exit_status();
   } catch (const std::exception& error) {

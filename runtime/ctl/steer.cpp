@@ -46,8 +46,11 @@ int for_each(const Names& names, const Function& function) {
 int end_of(const Container& container, const Words& request) {
   if (!container.running) return container.end ? container.end->status : 128 + SIGKILL;
   const auto answer = ask(container.directory.get(), request);
-  // Without an answer it was killed, and all in it; what it has left is swept by the next command.
-  return answer ? base::parse_number<int>(*answer).value_or(base::ExitFailure) : 128 + SIGKILL;
+  if (answer) return base::parse_number<int>(*answer).value_or(base::ExitFailure);
+  // It ended before it heard us, and its record tells; or it was killed, and all in it.
+  for (const auto& ended : all_containers(true))
+    if (ended.name == container.name && ended.end) return ended.end->status;
+  return 128 + SIGKILL;
 }
 
 }  // namespace

@@ -242,7 +242,7 @@ TEST_CASE("bad input: one clear line each") {
       {{"--vol=a:b", "x"}, "did you mean --volume?"},
       {{"--bogusness", "x"}, "unknown option --bogusness; `mini-run --help`"},
       {{"-z", "x"}, "unknown option -z; `mini-run"},
-      {{"-d", "x"}, "unknown option -d; `mini-run"},
+      {{"-z", "x"}, "unknown option -z; `mini-run"},
       {{"---x", "x"}, "unknown option ---x"},
       {{"--bo\ngus\x1b[1m", "x"}, "unknown option --bo\\x0agus\\x1b[1m"},
       {{"-p"}, "--publish needs a value, as in --publish 8080:80"},

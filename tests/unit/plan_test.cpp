@@ -44,6 +44,7 @@ std::vector<Step> whole_plan() {
 TEST_CASE("the plan reads as the commands one would type") {
   CHECK(commands(whole_plan()) ==
         R"(nft -f configs/ruleset.nft
+mkdir -p /run/netns
 nft 'add element inet mini_run opened { "eth0" }'
 sysctl -qw net.ipv4.conf.eth0.forwarding=1
 nft 'add element inet mini_run opened { "eth1.7" }'
