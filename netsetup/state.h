@@ -4,7 +4,7 @@
 //   /run/mini-run/NETNS/                    NETNS: the namespace's inode number
 //     containers/NAME/journal               locked (flock) by the process that runs the container
 //                    /hosts hostname resolv.conf
-//     host/lock journal up                  the host's share (plan.h)
+//     host/lock journal up repaired         the host's share (plan.h)
 //     network-BRIDGE/lock journal up leases
 //
 // Everything in it is of root alone and disappears with what it describes.
