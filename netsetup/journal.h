@@ -6,8 +6,8 @@
 // which is a success (kernel.h). The file is one line of JSON per step; a last line that was cut
 // off by the same SIGKILL belongs to a call that was not made, and is passed over.
 //
-// Two locks, unknown to each other: flock(2) says that a container lives (record.h); Turn, that
-// somebody acts by its journal this moment.
+// That a container lives is another lock, on its directory (record.h); a Turn says that somebody
+// acts by its journal this moment.
 #pragma once
 
 #include <functional>

@@ -200,7 +200,7 @@ void Kernel::create(const Step& step) {
             if (nft().find_table()) text.insert(0, cat("delete table inet ", nft::TableName, "\n"));
             nft::run_text(text);
           },
-          [&](const OpenedInterface& opened) { nft().add(elements(opened), nft::Exclusive::No); },
+          [&](const OpenedInterface& opened) { nft().add(elements(opened)); },
           [&](const Sysctl& sysctl) {
             if (step.where == Where::Host)
               write_sysctl(sysctl);
@@ -211,7 +211,7 @@ void Kernel::create(const Step& step) {
             if (!rtnl::find_link(socket, bridge.name))
               rtnl::create_bridge(socket, bridge.name, bridge.mac);
           },
-          [&](const NetworkRules& rules) { nft().add(elements(rules), nft::Exclusive::No); },
+          [&](const NetworkRules& rules) { nft().add(elements(rules)); },
           [&](const NetnsDirectory&) { netns_name::make_directory(); },
           [&](const Namespace& space) { netns_name::add(space.name, space.pid); },
           [&](const Veth& veth) {
@@ -288,21 +288,19 @@ void Kernel::publish(const Publish& publish) {
   std::vector<nft::Element> elements;
   for (const auto& port : publish.ports) elements.push_back(element(publish, port));
   try {
-    nft().add(elements, nft::Exclusive::Yes);
+    // What is there with our datum is ours: somebody who mended the rules was quicker (repair.h).
+    nft().add(elements);
   } catch (const Error& error) {
-    if (error.code().value() != EEXIST) throw;
-    // Another's: a conflict. Ours: somebody who mended a flushed rule set was quicker (repair.h).
-    std::vector<nft::Element> missing;
+    // With another datum it is another's, to newer and to older kernels (5.10).
+    if (error.code().value() != EEXIST && error.code().value() != EBUSY) throw;
     for (std::size_t i = 0; i < elements.size(); ++i) {
       const auto datum = nft().find(elements[i]);
-      if (!datum)
-        missing.push_back(elements[i]);
-      else if (datum != nft::concatenate(elements[i].data))
+      if (datum && datum != nft::concatenate(elements[i].data))
         throw Error(cat("port ", publish.ports[i].host_port, "/", text(publish.ports[i].protocol),
                         " is taken: the container ",
                         base::printable(nft().find_comment(elements[i]).value_or("?")), " has it"));
     }
-    if (!missing.empty()) nft().add(missing, nft::Exclusive::Yes);
+    throw;
   }
 }
 

@@ -188,11 +188,9 @@ Bytes concatenate(const std::vector<Bytes>& fields) {
 
 Socket::Socket() : socket_(NETLINK_NETFILTER) {}
 
-void Socket::add(const std::vector<Element>& elements, Exclusive exclusive) {
+void Socket::add(const std::vector<Element>& elements) {
   if (elements.empty()) return;
-  const std::uint16_t flags =
-      exclusive == Exclusive::Yes ? NLM_F_CREATE | NLM_F_EXCL : NLM_F_CREATE;
-  auto batch = element_batch(elements, NFT_MSG_NEWSETELEM, flags);
+  auto batch = element_batch(elements, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
   for (const Answer& error : socket_.batch(batch)) error.throw_error();
 }
 

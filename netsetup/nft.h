@@ -41,8 +41,6 @@ struct Element {
   std::string comment;         // at most 128 bytes; shown by `nft list`
 };
 
-enum class Exclusive : bool { No, Yes };
-
 /// One nfnetlink socket. Closing it after something was deleted waits for the kernel's clean-up
 /// (8-16 ms, an RCU grace period): leave that to a process that nobody waits for.
 class Socket {
@@ -50,9 +48,10 @@ class Socket {
   /// In the caller's network namespace. Throws Error, also where the kernel has no nfnetlink.
   Socket();
 
-  /// All of ELEMENTS in one transaction. Exclusive::Yes: EEXIST where one is there (NLM_F_EXCL),
-  /// also with the same datum; then nothing was added. ENOENT: the table or set is not there.
-  void add(const std::vector<Element>& elements, Exclusive exclusive);
+  /// All of ELEMENTS in one transaction; one that is there already stays. EEXIST (EBUSY by older
+  /// kernels): one is there with another datum; then nothing was added. ENOENT: the table or set is
+  /// not there.
+  void add(const std::vector<Element>& elements);
   /// All of ELEMENTS in one transaction; one that has gone already is left out (ENOENT is no
   /// error). The kernel looks at the key only: that an element is ours is the caller's knowledge.
   void remove(const std::vector<Element>& elements);

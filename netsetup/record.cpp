@@ -26,21 +26,29 @@ constexpr const char* KeepMark = "keep";
 
 struct Dead {
   std::string name;
-  Journal journal;  // locked by us
+  base::UniqueFd directory;  // locked by us
 };
 
-/// Those whose journal nobody has locked; they are locked by us now. Needs: the lock on CONTAINERS,
-/// since a container is without a lock for a moment when it is born.
+/// Whether DIRECTORY is what NAME in PARENT means now.
+bool is_named(int directory, int parent, const std::string& name) {
+  struct stat open {};
+  struct stat named {};
+  return ::fstat(directory, &open) == 0 &&
+         ::fstatat(parent, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         open.st_ino == named.st_ino;
+}
+
+/// Those whose directory nobody has locked; they are locked by us now. Needs: the lock on
+/// CONTAINERS, since a container is without a lock for a moment when it is born.
 std::vector<Dead> take_dead(int containers) {
   std::vector<Dead> dead;
   for (const auto& name : entries(containers)) {
     try {
-      const auto directory =
-          base::open_or_throw(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, containers);
-      Journal journal(directory.get());
-      // Removed by its owner: the name may be another's by now.
-      if (::flock(journal.fd(), LOCK_EX | LOCK_NB) == 0 && !journal.removed())
-        dead.push_back({name, std::move(journal)});
+      auto directory = base::open_or_throw(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, containers);
+      // Removed, or put away, by its owner: the name may be another's by now.
+      if (::flock(directory.get(), LOCK_EX | LOCK_NB) == 0 &&
+          is_named(directory.get(), containers, name))
+        dead.push_back({name, std::move(directory)});
     } catch (const base::Error&) {
       // Removed by its owner this moment, or nothing of ours: either way nothing to undo.
     }
@@ -65,9 +73,9 @@ void put_away(int state, int containers, const std::string& name) {
 
 void bury(int state, int containers, const std::vector<Dead>& dead, Kernel& kernel) {
   for (const auto& container : dead) {
-    const Turn turn(container.journal);
-    if (undo_all(kernel, container.journal.read()).empty())
-      put_away(state, containers, container.name);
+    const Journal journal(container.directory.get());
+    const Turn turn(journal);
+    if (undo_all(kernel, journal.read()).empty()) put_away(state, containers, container.name);
   }
 }
 
@@ -93,9 +101,9 @@ void sweep_containers(const State& state, Kernel& kernel) {
 }
 
 bool is_alive(int directory) {
-  const base::UniqueFd journal(
-      ::openat(directory, "journal", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  return journal.valid() && ::flock(journal.get(), LOCK_SH | LOCK_NB) < 0;
+  if (::flock(directory, LOCK_SH | LOCK_NB) < 0) return true;
+  ::flock(directory, LOCK_UN);  // it is not for us to be taken for alive
+  return false;
 }
 
 Record::Record(const State& state, std::string name, bool made_up, Kernel& kernel)
@@ -138,9 +146,9 @@ Record::Taken Record::take() {
   try {
     directory_ = make_directory(containers_.get(), name_);
     base::test_point("record opened");
-    journal_.emplace(directory_.get());
-    check(::flock(journal_->fd(), LOCK_EX | LOCK_NB), "lock the container's journal");
+    check(::flock(directory_.get(), LOCK_EX | LOCK_NB), "lock the container's directory");
     base::test_point("record locked");
+    journal_.emplace(directory_.get());
   } catch (...) {
     remove_directory(containers_.get(), name_);
     throw;

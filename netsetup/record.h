@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A container's directory in the state: its name is taken while it is there, and its journal is
-// locked while the container's supervisor lives. A detached container's directory outlives it, in
+// A container's directory in the state: its name is taken while it is there, and it is locked
+// (flock) while the container's supervisor lives. A detached container's directory outlives it, in
 // `ended`: for its log and its exit status, without a journal.
 #pragma once
 

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "netsetup/journal.h"
 #include "netsetup/plan.h"
+#include "netsetup/record.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/scope.h"
 
@@ -119,9 +120,9 @@ void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
                     const std::string& name) {
   const base::UniqueFd directory(
       ::openat(containers, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!directory.valid()) return;  // its owner has just left
+  if (!directory.valid()) return;          // its owner has just left
+  if (!is_alive(directory.get())) return;  // whoever comes next undoes it
   const Journal journal(directory.get());
-  if (::flock(journal.fd(), LOCK_SH | LOCK_NB) == 0) return;  // dead: whoever comes next undoes it
   const Turn turn(journal);
   if (journal.removed()) return;
   for (const auto& step : journal.read()) {

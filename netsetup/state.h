@@ -4,12 +4,12 @@
 //   /run/mini-run/NETNS-BOOT/               NETNS: the namespace's inode number; BOOT: the first
 //                                           digits of the boot's id, so that what another boot
 //                                           left is nothing that anybody takes for the present
-//     containers/NAME/journal               locked (flock) by the process that runs the container
-//                    /container.json control hosts hostname resolv.conf log log.1
+//     containers/NAME/                      locked (flock) by the process that runs the container
+//                    journal container.json control hosts hostname resolv.conf log log.1
 //     ended/NAME/container.json status log log.1
 //                                           detached containers that have ended, until minictl(1)
 //                                           removes them; nothing of them is in the kernel
-//     host/lock journal up                  the host's share (plan.h)
+//     host/lock journal up repaired         the host's share (plan.h)
 //     network-BRIDGE/lock journal up leases
 //
 // Everything in it is of root alone and disappears with what it describes.

@@ -89,9 +89,9 @@ TEST_CASE("elements of every kind of set are those that nft itself writes") {
        {nft::field(Ipv4{0x0ad20003}), nft::field(std::uint16_t{5353})},
        "dns"});
   elements.push_back({"opened", {nft::interface_field("eth0")}, {}, {}, {}});
-  socket.add(elements, nft::Exclusive::No);
+  socket.add(elements);
   const std::string ours = sh(List);
-  socket.add(elements, nft::Exclusive::No);  // once more changes nothing
+  socket.add(elements);  // once more changes nothing
   CHECK(sh(List) == ours);
   socket.remove(elements);
   CHECK(sh(List) == empty);
@@ -115,10 +115,11 @@ TEST_CASE("a taken port: EEXIST, and nothing of the transaction stays") {
   const fresh::Host host;
   nft::Socket socket;
   nft::run_text(ruleset());
-  socket.add({port(80, "first")}, nft::Exclusive::Yes);
-  CHECK(error_of([&] {
-          socket.add({port(81), port(80), port(82)}, nft::Exclusive::Yes);
-        }) == EEXIST);
+  socket.add({port(80, "first")});
+  socket.add({port(80)});  // the same: no conflict
+  auto other = port(80);
+  other.data = port(80).key;
+  CHECK(error_of([&] { socket.add({port(81), other, port(82)}); }) == EEXIST);
   CHECK_FALSE(socket.find(port(81)));
   CHECK_FALSE(socket.find(port(82)));
   CHECK(socket.find(port(80)) == nft::Bytes{10, 210, 0, 2, 0, 80, 0, 0});
@@ -130,8 +131,8 @@ TEST_CASE("what has gone already is no error, and the others go all the same") {
   nft::Socket socket;
   nft::run_text(ruleset());
   auto elements = network();
-  socket.add(elements, nft::Exclusive::Yes);
-  socket.add({port(80), port(82)}, nft::Exclusive::Yes);
+  socket.add(elements);
+  socket.add({port(80), port(82)});
   elements.insert(elements.begin(), {port(80), port(81), port(82)});
   socket.remove(elements);
   CHECK_FALSE(socket.find(port(80)));
@@ -140,7 +141,7 @@ TEST_CASE("what has gone already is no error, and the others go all the same") {
   CHECK(sh(List).find("elements") == std::string::npos);
   socket.delete_table();
   socket.remove(elements);
-  CHECK(error_of([&] { socket.add(elements, nft::Exclusive::Yes); }) == ENOENT);
+  CHECK(error_of([&] { socket.add(elements); }) == ENOENT);
 }
 
 TEST_CASE("several thousand elements in one transaction, and as many errors") {
@@ -150,10 +151,11 @@ TEST_CASE("several thousand elements in one transaction, and as many errors") {
   std::vector<nft::Element> elements;
   for (std::uint16_t number = 1; number <= 5000; ++number)
     elements.push_back(port(number, std::string(128, 'x')));
-  socket.add(elements, nft::Exclusive::Yes);
+  socket.add(elements);
   CHECK(socket.find(port(1)));
   CHECK(socket.find_comment(port(5000)) == std::string(128, 'x'));
-  CHECK(error_of([&] { socket.add(elements, nft::Exclusive::Yes); }) == EEXIST);
+  for (auto& element : elements) element.data = element.key;
+  CHECK(error_of([&] { socket.add(elements); }) == EEXIST);
   socket.remove(elements);
   CHECK_FALSE(socket.find(port(5000)));
 }
@@ -164,7 +166,7 @@ TEST_CASE("an interval up to the last address there is") {
   nft::run_text(ruleset());
   const nft::Element last{
       "subnet4", {nft::field(Ipv4{0xffff0000})}, {nft::field(Ipv4{0xffffffff})}, {}, {}};
-  socket.add({last}, nft::Exclusive::Yes);
+  socket.add({last});
   CHECK(sh(List).find("255.255.0.0") != std::string::npos);
   socket.remove({last});
   CHECK(sh(List).find("255.255.0.0") == std::string::npos);

@@ -108,9 +108,8 @@ class Connection {
 };
 
 base::UniqueFd state_directory(const std::string& name = "") {
-  return base::open_or_throw(
-      "/run/mini-run/" + sh("stat -Lc %i /proc/self/ns/net | tr -d '\\n'") + "/" + name,
-      O_RDONLY | O_DIRECTORY);
+  const auto state = State::peek();
+  return base::open_or_throw(name.empty() ? "." : name, O_RDONLY | O_DIRECTORY, state.get());
 }
 
 /// Runs FUNCTION in another process, and MEANWHILE here once that one had time to come to wait.

@@ -112,8 +112,7 @@ class World {
     nft.add({{"bridges", {name}, {}, {}, {}},
              {"same_net", {name, name}, {}, {}, {}},
              {"subnet4", {first}, {last}, {}, {}},
-             {"own4", {name, first}, {name, last}, {}, {}}},
-            nft::Exclusive::Yes);
+             {"own4", {name, first}, {name, last}, {}, {}}});
     container(a, bridge, "mr-a", 2);
     container(b, bridge, "mr-b", 3);
     outside(client, "eth0", {0xc0000201}, "192.0.2.9/24", "192.0.2.1");
@@ -128,7 +127,7 @@ class World {
                            {nft::field(Ipv4{0x0ad20002}), nft::field(std::uint16_t{80})},
                            "a"};
       if (address) element.key.insert(element.key.begin(), nft::field(*address));
-      nft.add({element}, nft::Exclusive::Yes);
+      nft.add({element});
     }
   }
 
@@ -154,7 +153,7 @@ class World {
     const unsigned index = rtnl::find_link(route, name)->index;
     rtnl::add_address(route, index, {here, 24});
     rtnl::set_up(route, index);
-    nft.add({{"opened", {nft::interface_field(name)}, {}, {}, {}}}, nft::Exclusive::Yes);
+    nft.add({{"opened", {nft::interface_field(name)}, {}, {}, {}}});
     write_sysctl(base::cat("net.ipv4.conf.", name, ".forwarding"), "1");
     beyond.in([&] {
       sh(base::cat("ip addr add ", there, " dev eth0 && ip link set eth0 up &&",
@@ -293,9 +292,9 @@ TEST_CASE("a bridge of the user's that we opened passes frames between its own p
   const auto name = nft::interface_field("br0");
   const auto server = x.in([] { return serve(SOCK_DGRAM, "0.0.0.0", 80); });
   const auto pass = [&] { return y.in([&] { return reach(server, SOCK_DGRAM, "10.9.9.1", 80); }); };
-  world.nft.add({{"opened", {name}, {}, {}, {}}}, nft::Exclusive::Yes);
+  world.nft.add({{"opened", {name}, {}, {}, {}}});
   CHECK(pass() == std::nullopt);
-  world.nft.add({{"same_net", {name, name}, {}, {}, {}}}, nft::Exclusive::Yes);
+  world.nft.add({{"same_net", {name, name}, {}, {}, {}}});
   CHECK(pass() == "10.9.9.2");
 }
 
