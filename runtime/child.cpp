@@ -20,6 +20,7 @@
 // nobody inside can trace it, or open our binary through /proc/1/exe.
 #include "runtime/child.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "rootfs/users.h"
 #include "runtime/init.h"
 #include "runtime/launch.h"
@@ -37,6 +39,12 @@ namespace runtime {
 using base::check;
 
 namespace {
+
+/// Where the program has streams of its own, init lets go of mini-run's: who reads what mini-run -d
+/// prints, as in `name=$(mini-run -d sleep 9)`, waits for the end of it.
+void leave_streams(int nowhere) {
+  for (int fd = 0; fd <= STDERR_FILENO; ++fd) check(::dup2(nowhere, fd), "use /dev/null");
+}
 
 int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG");
@@ -56,7 +64,9 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   for (const auto& note : rootfs::enter(config.root, wait)) channel.send(Message::Kind::Note, note);
   const rootfs::User user = rootfs::find_user(config.user);
 
+  const base::UniqueFd nowhere = base::open_or_throw("/dev/null", O_RDWR);
   const pid_t program = launch(config, user, channel);
+  if (config.output >= 0 || config.tty) leave_streams(nowhere.get());
   close_all_but({channel.fd()});
   limit_permitted(CapabilitySet{1} << CAP_KILL);
   return run_init(program, config.command.front(), config.stop_signal, channel);
