@@ -28,6 +28,7 @@ HOST, CLIENT = "203.0.113.1", "203.0.113.2"
 HOST_OTHER, OTHER = "198.51.100.1", "198.51.100.2"
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MINI_RUN = os.path.abspath(os.environ.get("MINI_RUN", f"{REPOSITORY}/build/mini-run"))
+MINICTL = os.path.join(os.path.dirname(MINI_RUN), "minictl")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # A sanitized program cannot look for leaks while strace(1) holds it; the doctest suites look for them.
 ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0"}
@@ -282,6 +283,10 @@ class World:
     def mini_run(self, *arguments, timeout=30, **options):
         """Runs mini-run to its end; any exit status will do."""
         return self.run([MINI_RUN, *arguments], timeout=timeout, check=False, **options)
+
+    def minictl(self, *arguments, timeout=30, **options):
+        """Runs minictl to its end; any exit status will do."""
+        return self.run([MINICTL, *arguments], timeout=timeout, check=False, **options)
 
     def start(self, *arguments, ready="ready", **options):
         """Starts mini-run and waits until its output contains READY (None: does not wait)."""
