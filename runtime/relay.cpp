@@ -26,21 +26,23 @@ bool readable(int fd) {
 }  // namespace
 
 Relay::Relay(base::EventLoop& loop, int from, int to)
-    : from_(loop.add(from, POLLIN, [this](short) { read_some(); })),
+    : from_(&loop.add(from, POLLIN, [this](short) { read_some(); })),
       to_(&loop.add(to, 0, [this](short) { write_some(); })) {}
 
 Relay::Relay(base::EventLoop& loop, int from, Sink sink)
-    : from_(loop.add(from, POLLIN, [this](short) { read_some(); })), sink_(std::move(sink)) {}
+    : from_(&loop.add(from, POLLIN, [this](short) { read_some(); })), sink_(std::move(sink)) {}
 
 void Relay::stop() {
-  from_.close();
+  from_->close();
+  from_ = nullptr;
   if (to_ != nullptr) to_->close();
+  to_ = nullptr;
 }
 
 /// False: there is no more.
 bool Relay::read_some() {
   std::array<char, Portion> buffer;
-  const ssize_t got = ::read(from_.fd, buffer.data(), buffer.size());
+  const ssize_t got = ::read(from_->fd, buffer.data(), buffer.size());
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return true;
   if (got <= 0) {  // EIO: a terminal whose other end is closed
     stop();
@@ -52,7 +54,7 @@ bool Relay::read_some() {
     return true;
   }
   pending_ = text;
-  from_.events = 0;
+  from_->events = 0;
   to_->events = POLLOUT;
   return true;
 }
@@ -64,25 +66,25 @@ void Relay::write_some() {
     to_->close();
     to_ = nullptr;
     sink_ = [](std::string_view) {};
-    from_.events = POLLIN;
+    from_->events = POLLIN;
     pending_.clear();
     return;
   }
   pending_.erase(0, static_cast<std::size_t>(put));
   if (!pending_.empty()) return;
   to_->events = 0;
-  from_.events = POLLIN;
+  from_->events = POLLIN;
 }
 
 void Relay::drain() {
   constexpr int Most = 1 << 10;  // a process that is no child of the container's may go on for ever
-  for (int portions = 0; from_.fd >= 0 && portions < Most; ++portions) {
+  for (int portions = 0; from_ != nullptr && portions < Most; ++portions) {
     while (!pending_.empty()) {
       pollfd event = {to_->fd, POLLOUT, 0};
       if (::poll(&event, 1, PatienceMilliseconds) <= 0) return;
       write_some();
     }
-    if (!readable(from_.fd) || !read_some()) return;
+    if (!readable(from_->fd) || !read_some()) return;
   }
 }
 

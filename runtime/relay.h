@@ -31,7 +31,7 @@ class Relay {
   void write_some();
   void stop();
 
-  base::EventLoop::Source& from_;
+  base::EventLoop::Source* from_;  // null: its end has come
   base::EventLoop::Source* to_ = nullptr;
   Sink sink_;
   std::string pending_;

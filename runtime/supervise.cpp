@@ -88,8 +88,8 @@ Supervisor::Supervisor(Child& child, const Channel& channel, const SignalQueue& 
   messages_ = &loop_.add(channel.fd(), POLLIN, [this](short) { take_message(); });
   loop_.add(child.pidfd(), POLLIN, [this](short) {
     // What the child said before it died comes before its death.
-    pollfd event = {messages_->fd, POLLIN, 0};
-    ended_ = messages_->fd < 0 || ::poll(&event, 1, 0) == 0;
+    pollfd event = {channel_.fd(), POLLIN, 0};
+    ended_ = messages_ == nullptr || ::poll(&event, 1, 0) == 0;
   });
 }
 
@@ -115,7 +115,11 @@ void Supervisor::take_signal() {
 
 void Supervisor::take_message() {
   const auto message = channel_.receive();
-  if (!message) return messages_->close();
+  if (!message) {
+    messages_->close();
+    messages_ = nullptr;
+    return;
+  }
   if (message->kind == Message::Kind::Failed)
     throw base::Error(message->text, message->exit_status);
   if (message->kind == Message::Kind::Started)

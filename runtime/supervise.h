@@ -83,7 +83,7 @@ class Supervisor {
   const SignalQueue& signals_;
   Settings settings_;
   base::EventLoop loop_;
-  base::EventLoop::Source* messages_ = nullptr;
+  base::EventLoop::Source* messages_ = nullptr;  // null: there will be no more
   bool had_terminal_;
   bool stopping_ = false;
   bool ended_ = false;

@@ -20,7 +20,7 @@ class EventLoop {
     std::function<void(short)> handle;  // with poll(2)'s revents
     void close() { fd = -1; }
   };
-  /// The source, which stays where it is as long as the loop lives.
+  /// The source, which stays where it is until it is closed: then it must not be used any more.
   Source& add(int fd, short events, std::function<void(short)> handle);
 
   /// HANDLE is called once, when TIME has come.

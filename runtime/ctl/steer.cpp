@@ -87,7 +87,7 @@ int wait(const Names& names) {
 }
 
 int remove(const Names& names, bool force) {
-  return for_each(names, [&](const Container& container) {
+  const int status = for_each(names, [&](const Container& container) {
     if (container.running && !force)
       throw base::Error(cat("the container ", container.name, " runs; `minictl stop ",
                             container.name, "` first, or rm -f"));
@@ -95,6 +95,8 @@ int remove(const Names& names, bool force) {
     forget(container);
     print(container.name + "\n");
   });
+  netsetup::sweep(configs::Ruleset);  // of the last one its directory is left, too
+  return status;
 }
 
 int prune() {

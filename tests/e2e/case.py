@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What all cases share: a World each, and assertions in the words of the contract."""
 
+import json
 import os
 import re
 import signal
@@ -35,11 +36,11 @@ class Case(unittest.TestCase):
                 self.fail(f"the host's state changed:\n{difference}")
             time.sleep(0.02)
 
-    def assert_refused(self, result, status=125, says=()):
+    def assert_refused(self, result, status=125, says=(), by="mini-run"):
         """One line on standard error that starts with "mini-run: " and matches each of SAYS; STATUS."""
         self.assertEqual(result.returncode, status, result.stderr)
         self.assertEqual(result.stdout, "")
-        self.assertRegex(result.stderr, r"\Amini-run: [^\n]+\n\Z")
+        self.assertRegex(result.stderr, rf"\A{by}: [^\n]+\n\Z")
         self.assertNotRegex(result.stderr[:-1], r"[\x00-\x1f\x7f]", "a control character")
         for pattern in [says] if isinstance(says, str) else says:
             self.assertRegex(result.stderr, re.compile(pattern, re.IGNORECASE))
@@ -49,6 +50,34 @@ class Case(unittest.TestCase):
         result = self.world.mini_run(*arguments, **options)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         return result.stdout
+
+    def detach(self, *arguments, **options):
+        """mini-run -d that ends with 0; the container's name, as it printed it."""
+        return self.run_ok("-d", *arguments, **options).removesuffix("\n")
+
+    def ctl(self, *arguments, **options):
+        """minictl that ends with 0; what it printed."""
+        result = self.world.minictl(*arguments, **options)
+        self.assertEqual(result.returncode, 0, f"minictl {arguments}: {result.stdout}{result.stderr}")
+        return result.stdout
+
+    def inspect(self, name):
+        """What minictl knows of the container NAME."""
+        return json.loads(self.ctl("inspect", "--json", name))[0]
+
+    def network(self, name):
+        """The network of the container NAME as a `where` for World.run() and call()."""
+        return self.world.network_at(f"/proc/{self.inspect(name)['pid']}/ns/net")
+
+    def running(self):
+        """Names of the containers that run."""
+        return self.ctl("ps", "-q").split()
+
+    def until_logged(self, name, text, timeout=15):
+        self.until(lambda: text in self.ctl("logs", name), f"{text!r} is not in the log of {name}", timeout)
+
+    def until_ended(self, name, timeout=20):
+        self.until(lambda: name not in self.running(), f"{name} still runs", timeout)
 
     def python(self, code, *options, **keywords):
         """What CODE prints, run by python inside a container with OPTIONS of mini-run."""

@@ -361,7 +361,7 @@ class Container:
 
     @staticmethod
     def _text(file):
-        return os.pread(file.fileno(), 1 << 20, 0).decode(errors="replace")
+        return os.pread(file.fileno(), 1 << 23, 0).decode(errors="replace")
 
     @property
     def out(self):
