@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -25,9 +26,24 @@ std::string where(const PublishedPort& port) {
              port.host_address ? cat(" of ", port.host_address->text()) : "");
 }
 
-Error taken(const PublishedPort& port, const Reservation::Publisher& publisher) {
+/// Who has PORT. A mini-run that has it and publishes nothing yet is starting: its container's name
+/// says more than its pid, and is known in a moment.
+std::optional<std::string> owner_of(const PublishedPort& port,
+                                    const Reservation::Publisher& publisher) {
+  constexpr int Tries = 200;
+  constexpr timespec Moment = {0, 20'000'000};
   auto owner = publisher(port);
-  if (!owner) owner = port_owner(port);
+  for (int tries = 0; !owner && tries < Tries; ++tries) {
+    const auto process = port_owner(port);
+    if (!process || !process->starts_with("mini-run (")) return process;
+    ::nanosleep(&Moment, nullptr);
+    owner = publisher(port);
+  }
+  return owner ? owner : port_owner(port);
+}
+
+Error taken(const PublishedPort& port, const Reservation::Publisher& publisher) {
+  const auto owner = owner_of(port, publisher);
   return Error(cat("port ", port.host_port, "/", text(port.protocol),
                    " is taken: ", owner.value_or("a process that cannot be seen from here"),
                    " has it; publish another, or 0 for any that is free"));

@@ -188,6 +188,10 @@ void Life::mend() {
 std::optional<std::string> Life::answer(const Words& request) {
   const std::string& verb = request.front();
   if (verb == "wait") return std::nullopt;
+  if (verb == "describe") {
+    write_description(network_.directory(), description_);
+    return "";
+  }
   if (verb == "stop") {
     supervisor_.stop(options_.stop_signal, request.size() > 1
                                                ? values::seconds("--time", request[1])

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -14,6 +15,7 @@
 #include "netsetup/state.h"
 #include "netsetup/sweep.h"
 #include "runtime/configs.h"
+#include "runtime/control.h"
 #include "runtime/say.h"
 
 namespace runtime::ctl {
@@ -29,19 +31,42 @@ base::UniqueFd open_directory(int parent, const std::string& name) {
       ::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
+/// The description of CONTAINER, that was damaged and is set aside, as its mini-run writes it
+/// again; nothing where that does not answer: it may be stopped, and must not stop us.
+std::optional<Description> described_again(const Container& container) {
+  constexpr int Tries = 100;
+  constexpr timespec Moment = {0, 10'000'000};
+  const Question question(container.directory.get(), {"describe"});
+  for (int tries = 0; tries < Tries; ++tries) {
+    if (auto description = read_description(container.directory.get())) return description;
+    ::nanosleep(&Moment, nullptr);
+  }
+  return std::nullopt;
+}
+
+void set_aside(const Container& container, const Error& error) {
+  say(cat("container ", printable(container.name), ": ", error.what(), "; it is set aside"));
+  for (const char* file : {"container.json", "status"})
+    ::renameat(container.directory.get(), file, container.directory.get(),
+               cat(file, ".damaged").c_str());
+}
+
 /// Fills in what its files say. False: it is not there yet, or damaged.
 bool read(Container& container) {
   try {
-    auto description = read_description(container.directory.get());
+    std::optional<Description> description;
+    try {
+      description = read_description(container.directory.get());
+    } catch (const Error& error) {
+      set_aside(container, error);
+      if (container.running) description = described_again(container);
+    }
     if (!description) return false;  // it is being born
     container.description = std::move(*description);
     if (!container.running) container.end = read_end(container.directory.get());
     return true;
   } catch (const Error& error) {
-    say(cat("container ", printable(container.name), ": ", error.what(), "; it is set aside"));
-    for (const char* file : {"container.json", "status"})
-      ::renameat(container.directory.get(), file, container.directory.get(),
-                 cat(file, ".damaged").c_str());
+    set_aside(container, error);
     return false;
   }
 }

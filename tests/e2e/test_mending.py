@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""Issue: what somebody removes by hand under running containers comes back, what is corrupt is set aside, and what
+is not ours is never deleted."""
+
+import re
+import socket
+
+import snapshot
+import traffic
+from case import PYTHON, Case
+from world import CLIENT, HOST, Container
+
+FOREVER = ["sleep", "1000"]
+
+# Sends back what each of its many clients sends, for as long as they want.
+ECHO = """
+import selectors, socket
+server = socket.create_server(("", 80))
+ready = selectors.DefaultSelector()
+ready.register(server, selectors.EVENT_READ)
+while True:
+    for key, _ in ready.select():
+        if key.fileobj is server:
+            ready.register(server.accept()[0], selectors.EVENT_READ)
+            continue
+        data = key.fileobj.recv(1000)
+        if data: key.fileobj.sendall(data)
+        else: ready.unregister(key.fileobj); key.fileobj.close()
+"""
+
+# One connection: sends each line of its input, prints what comes back.
+LINE = """
+import socket, sys
+peer = socket.create_connection((sys.argv[1], 8080), 10)
+peer.settimeout(60)
+print("connected", flush=True)
+for line in iter(sys.stdin.readline, ""):
+    peer.sendall(line.encode())
+    print("back", peer.recv(1000).decode().strip(), flush=True)
+"""
+
+
+def echoed(host, port=8080, timeout=0.5):
+    """Whether a new connection is answered."""
+    try:
+        with socket.create_connection((host, port), timeout) as peer:
+            peer.sendall(b"hello")
+            return peer.recv(1000) == b"hello"
+    except OSError:
+        return False
+
+
+class Mending(Case):
+    timeout = 120
+
+    def setUp(self):
+        super().setUp()
+        self.before = self.world.state()
+        self.detach("--rm", "--name", "web", "--wait=60", "-p", "8080:80", PYTHON, "-c", ECHO)
+        self.known = self.inspect("web")
+
+    def breakages(self):
+        veth = self.known["veth"]
+        return ("nft flush ruleset", "ip link delete mini0", f"ip link set {veth} nomaster", "nft delete table inet mini_run",
+                "ip link set mini0 down", f"ip link set {veth} down", "ip addr flush dev mini0",
+                "nft flush ruleset; ip link delete mini0")
+
+    def connect(self):
+        client = Container(self.world, ["-c", LINE, HOST], program=[PYTHON], where="client", stdin=-1)
+        return client.wait_for("connected")
+
+    def says(self, client, word):
+        client.process.stdin.write(f"{word}\n".encode())
+        client.process.stdin.flush()
+        client.wait_for(f"back {word}\n", 60)
+
+    def answered(self, where="client"):
+        return self.world.call(echoed, HOST if where == "client" else "127.0.0.1", where=where)
+
+    def supervisor(self, signal):
+        self.world.sh(f"kill -{signal} {self.known['supervisor']}")
+
+    def assert_mended(self, client, label):
+        for where in "client", "host":
+            self.until(lambda: self.answered(where), f"after {label} no new connection from {where}", 10)
+        self.says(client, re.sub(r"\W", "", label))
+        self.assertEqual(self.inspect("web")["address"], self.known["address"])
+
+    def test_what_is_removed_comes_back(self):
+        """New connections to the published port work again, an established one survives, address unchanged"""
+        client = self.connect()
+        whole = self.world.state()
+        for breakage in self.breakages():
+            with self.subTest(breakage):
+                self.world.sh(breakage)
+                self.assert_mended(client, breakage)
+                self.assertEqual(self.shape(whole), self.shape(self.world.state()))
+        client.process.stdin.close()
+        self.assertEqual(client.wait(), 0)
+        self.ctl("stop", "-t", "0", "web")
+        self.assert_same_state(self.before, 10)
+
+    @staticmethod
+    def shape(state):
+        """The links, addresses and rules of STATE: those that a mended network has as a whole one."""
+        return sorted(key for key in state if key.startswith(("link", "address", "nft", "route")))
+
+    def test_repair_on_demand(self):
+        """minictl repair mends on demand: here where the supervisor cannot"""
+        client = self.connect()
+        self.supervisor("STOP")
+        for breakage in self.breakages():
+            with self.subTest(breakage):
+                self.world.sh(breakage)
+                self.assertFalse(self.answered(), "nothing was broken, or it was mended without us")
+                self.ctl("repair")
+                self.assertTrue(self.answered())
+                self.assert_mended(client, breakage)
+        self.supervisor("CONT")
+        client.process.stdin.close()
+        client.wait()
+        self.ctl("stop", "-t", "0", "web")
+        self.assert_same_state(self.before, 10)
+
+    def test_repair_is_idempotent(self):
+        """Where nothing is missing nothing changes"""
+        whole = self.world.state()
+        for _ in range(3):
+            self.assertEqual(self.ctl("repair"), "")
+            self.assert_same_state(whole)
+        self.world.sh("nft flush ruleset; ip link delete mini0")
+        self.until(self.answered, "not mended", 10)
+        mended = self.world.state()
+        for _ in range(3):
+            self.ctl("repair")
+            self.assert_same_state(mended)
+
+    def test_many_containers_on_two_networks(self):
+        for number in range(8):
+            self.detach("--rm", "--network", f"mini{number % 2}", "--wait=60", "-p", f"{9000 + number}:80", PYTHON, "-c", ECHO)
+        self.world.sh("nft flush ruleset; ip link delete mini0; ip link delete mini1")
+        for port in 8080, *range(9000, 9008):
+            self.until(lambda: self.world.call(echoed, HOST, port, where="client"), f"port {port} is not mended", 15)
+        self.ctl("stop", "-t", "0", *self.running())
+        self.assert_same_state(self.before, 10)
+
+    def test_a_firewall_that_is_reloaded_again_and_again(self):
+        client = self.connect()
+        self.world.sh("for i in $(seq 30); do nft flush ruleset; ip link delete mini0 2>/dev/null || true; done")
+        self.assert_mended(client, "reloads")
+        client.process.stdin.close()
+
+    def test_what_somebody_else_has_put_there_stays(self):
+        """A bridge mini0 or a table made by hand is never deleted"""
+        self.supervisor("STOP")
+        self.world.sh("nft flush ruleset; nft add table inet mini_run; ip link delete mini0; ip link add mini0 type bridge;"
+                      "ip link set mini0 alias by-hand")
+        theirs = self.world.run(["ip", "-j", "link", "show", "mini0"]).stdout
+        self.assert_refused(self.world.minictl("repair"), says="mini0|mini_run", by="minictl")
+        for end in "CONT", "KILL":
+            self.supervisor(end)
+            self.ctl("ps")
+        self.until(lambda: "web" not in self.ctl("ps", "-aq"), "it is swept", 10)
+        self.ctl("prune")
+        self.assertIn("by-hand", self.world.run(["ip", "link", "show", "mini0"]).stdout)
+        self.assertEqual(snapshot.ip_json(self.world, "link", "show", "mini0")[0]["ifindex"],
+                         int(re.search(r'"ifindex":(\d+)', theirs)[1]))
+        self.assertIn("table inet mini_run", self.world.run(["nft", "list", "tables"]).stdout)
+
+    def test_what_is_removed_while_it_starts_or_ends(self):
+        """Nobody's removal makes a later start fail"""
+        for breakage in "nft flush ruleset", "ip link delete mini0":
+            self.world.sh(breakage)
+            self.detach("--rm", "--name", "next", "--wait=60", "-p", "8081:80", *traffic.server())
+            self.assertEqual(self.world.call(traffic.outcome, "tcp", HOST, 8081, 10, where="client"), f"page saw {CLIENT}")
+            self.world.sh(breakage)
+            self.ctl("stop", "-t", "0", "next")
+        self.ctl("stop", "-t", "0", "web")
+        self.assert_same_state(self.before, 10)
+
+
+class Nothing(Case):
+    def test_what_is_made_by_hand_is_nothing_to_us(self):
+        """A bridge mini0 or a table made by hand is never deleted: not by any command, and without a container"""
+        self.world.sh("ip link add mini0 type bridge; nft add table inet mini_run")
+        before = self.world.state()
+        for command in ["ps"], ["prune"], ["repair"], ["network"], ["rm", "x"], ["stop", "x"]:
+            self.world.minictl(*command)
+            self.assert_same_state(before)
+
+    def test_another_boot(self):
+        """The state directory of another boot is removed by the next start"""
+        before = self.world.state()
+        self.world.sh("umask 077; mkdir -p /run/mini-run/4026531840-deadbeef/containers/x /run/mini-run/17-deadbeef/ended/y/z;"
+                      "cd /run/mini-run/4026531840-deadbeef; echo x >containers/x/journal; mkfifo containers/x/container.json;"
+                      "ln -s /etc containers/link; echo >host")
+        self.run_ok("true")
+        self.assert_same_state(before, 10)
+        self.assertIn("passwd", self.world.sh("ls /etc").stdout)
+
+
+class Corrupt(Case):
+    """Corrupt state files: set aside with a message, never crash a command, do not block others."""
+
+    timeout = 200
+    DAMAGES = {
+        "garbage": "printf 'x\\000\\377\\033[31m' >F",
+        "deep": "head -c 5000000 /dev/zero | tr '\\0' '[' >F",
+        "wrong": "printf '{\"name\": 7, \"ports\": [1]}' >F",
+        "empty": ": >F",
+        "fifo": "rm -f F; mkfifo F",
+        "symlink": "rm -f F; ln -s /etc/passwd F",
+        "loop": "rm -f F; ln -s F F",
+    }
+
+    def damage(self, record, file, how):
+        script = re.sub(r"\bF\b", file, self.DAMAGES[how])
+        self.world.sh(f"cd /run/mini-run/*/{record} && {{ {script}; }}")
+
+    def never_crashes(self, *command):
+        result = self.world.minictl(*command)
+        self.assertIn(result.returncode, (0, 125), f"{command}: {result.stderr}")
+        self.assertNotRegex(result.stderr, r"[^\n\x20-\x7e]", "what is damaged is not shown as it is")
+        return result
+
+    def goes_on(self):
+        """Others are not blocked."""
+        self.assertEqual(self.world.call(traffic.outcome, "tcp", HOST, 8081, 5, where="client"), f"page saw {CLIENT}")
+        self.assertIn("good", self.never_crashes("ps", "-q").stdout.split())
+        self.detach("--rm", "-p", "0:80", "true")
+        self.run_ok("true")
+
+    def run_for_each(self, body):
+        before = self.world.state()
+        self.detach("--rm", "--name", "good", "--wait=60", "-p", "8081:80", *traffic.server())
+        for how in self.DAMAGES:
+            with self.subTest(how):
+                body(how)
+                self.goes_on()
+                self.assertEqual(self.never_crashes("ps", "-aq").stdout, "good\n", "it was removed")
+        self.ctl("stop", "-t", "0", "good")
+        self.assert_same_state(before, 10)
+
+    def test_the_record_of_one_that_has_ended(self):
+        for file in "container.json", "status":
+            def body(how):
+                self.detach("--name", "bad", "/bin/sh", "-c", "echo hello")
+                self.until_ended("bad")
+                self.damage("ended/bad", file, how)
+                result = self.never_crashes("ps", "-a")
+                self.assertRegex(result.stderr, r"\Aminictl: container bad: .* set aside\n\Z")
+                self.assertIn("good", result.stdout)
+                self.assertEqual(self.never_crashes("ps", "-a").stderr, "", "it is said once")
+                for command in ["inspect", "--json", "bad"], ["logs", "bad"], ["wait", "bad"], ["stop", "bad"]:
+                    self.never_crashes(*command)
+                self.assertEqual(self.never_crashes("rm", "bad").stdout, "bad\n")
+            self.run_for_each(body)
+
+    def test_the_record_of_one_that_runs(self):
+        def body(how):
+            self.detach("--rm", "--name", "bad", "-p", "8080:80", *FOREVER)
+            self.damage("containers/bad", "container.json", how)
+            self.assertRegex(self.never_crashes("ps").stderr, r"\Aminictl: container bad: .* set aside\n\Z")
+            for command in ["inspect", "bad"], ["exec", "bad", "true"], ["logs", "bad"], ["port", "bad"]:
+                self.never_crashes(*command)
+            self.assertIn("bad", self.never_crashes("ps", "-q").stdout.split(), "it is hidden, and runs")
+            self.assertEqual(self.never_crashes("stop", "-t", "0", "bad").stdout, "bad\n")
+        self.run_for_each(body)
