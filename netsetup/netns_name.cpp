@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "netsetup/netns_name.h"
 
+#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <memory>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -43,7 +45,15 @@ void make_directory() {
     throw base::Error(errno, cat("make ", Directory));
 }
 
-void remove_directory() { ::rmdir(Directory); }
+void remove_directory() {
+  if (::rmdir(Directory) == 0 || errno != ENOTEMPTY) return;
+  // Names of containers that were killed, which nobody has swept yet.
+  const std::unique_ptr<DIR, int (*)(DIR*)> names(::opendir(Directory), ::closedir);
+  while (const dirent* entry = names ? ::readdir(names.get()) : nullptr)
+    if (is_stale(path_of(entry->d_name))) ::unlink(path_of(entry->d_name).c_str());
+  if (::rmdir(Directory) < 0 && errno == ENOTEMPTY)
+    throw base::Error(errno, cat("remove ", Directory));
+}
 
 void add(const std::string& name, pid_t pid) {
   const std::string path = path_of(name);

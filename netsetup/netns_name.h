@@ -18,7 +18,8 @@ inline constexpr const char* Directory = "/run/netns";
 /// Whether the directory is there.
 bool has_directory();
 void make_directory();
-/// Removes it if nothing is in it; somebody else's names, or `ip netns`' own mount on it, keep it.
+/// Removes it, names of ours that lead nowhere included. `ip netns`' own mount on it makes it
+/// another's: it stays. Throws Error (ENOTEMPTY) while other names are in it: to be tried again.
 void remove_directory();
 
 /// NAME means the network namespace of process PID. Replaces a link of ours that leads nowhere;

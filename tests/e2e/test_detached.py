@@ -145,10 +145,12 @@ class Detached(Case):
         self.assertEqual(self.running(), ["web"])
 
     def test_wait_for_who_ends_before(self):
-        """Then mini-run exits as the program did, and prints no name"""
-        for status in 0, 3:
-            result = self.world.mini_run("-d", "--wait", "-p", "8080:80", "/bin/sh", "-c", f"sleep 0.3; exit {status}")
-            self.assertEqual((result.returncode, result.stdout), (status, ""))
+        """Then mini-run exits as the program did, but never as if all were well, and says so"""
+        for status, exit_status in (0, 125), (3, 3):
+            result = self.world.mini_run("-d", "--name", f"web{status}", "--wait", "-p", "8080:80", "/bin/sh", "-c",
+                                         f"sleep 0.3; exit {status}")
+            self.assertEqual((result.returncode, result.stdout), (exit_status, f"web{status}\n"))
+            self.assertRegex(result.stderr, rf"\Amini-run: [^\n]*status {status} before[^\n]*logs web{status}`\n\Z")
 
     def test_wait_needs_d(self):
         self.assert_refused(self.world.mini_run("--wait", "-p", "8080:80", "true"), says="--detach")
