@@ -21,8 +21,6 @@
 
 namespace netsetup {
 
-using base::Error;
-
 namespace {
 
 // ----------------------------------------------------------------------------- the last look
