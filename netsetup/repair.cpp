@@ -20,8 +20,6 @@
 
 namespace netsetup {
 
-using base::Error;
-
 namespace {
 
 // ----------------------------------------------------------------------------- the last look
