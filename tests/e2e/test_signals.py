@@ -135,8 +135,8 @@ class Terminal(Case):
     def test_one_ctrl_c_is_one_sigint(self):
         """No double Ctrl-C"""
         master, container = self.open_terminal(
-            PYTHON, "-c", "import signal, time\nn = 0\n"
-            "def got(*_):\n global n; n += 1; print('count', n, flush=True)\n"
+            PYTHON, "-c", "import os, signal, time\nn = 0\n"
+            "def got(*_):\n global n; n += 1; os.write(1, b'count %d\\n' % n)\n"
             "signal.signal(signal.SIGINT, got); print('ready', flush=True)\n"
             "while True: time.sleep(1)")
         self.shown(master, "ready")
