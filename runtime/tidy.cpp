@@ -16,7 +16,7 @@ namespace runtime {
 void tidy_up_inheritance() {
   // Standard descriptors are open, or the first file we open would become one of them.
   for (int fd = 0; fd <= STDERR_FILENO;) {
-    fd = ::open("/dev/null", O_RDWR);  // NOLINT: not close-on-exec on purpose
+    fd = ::open("/dev/null", O_RDWR);  // NOLINT: no O_CLOEXEC, on purpose
     if (fd < 0) throw base::Error(errno, "open /dev/null");
   }
   ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);

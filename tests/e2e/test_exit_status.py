@@ -7,7 +7,7 @@ from case import Case, fatal_signals
 
 
 class ExitStatus(Case):
-    timeout = 120
+    timeout = 280
 
     def test_every_status_is_the_programs_own(self):
         """The program's own"""
