@@ -175,13 +175,21 @@ void Life::watch() {
 }
 
 void Life::mend() {
+  constexpr int Tries = 5;
+  constexpr std::chrono::milliseconds Patience{200};
   mending_ = false;
   try {
     watch();  // first: what happens from now on is seen, and what happened before is mended
     network_.mend();
-    watch();  // the bridge may be another now
+    watch();  // the bridge may be another now; what befell it before it was watched is mended, too
+    network_.mend();
+    failed_mends_ = 0;
   } catch (const base::Error& error) {
-    streams_.note(error.what());
+    // Whoever removes things may still be at it.
+    if (++failed_mends_ == Tries) return streams_.note(error.what());
+    if (failed_mends_ > Tries) return;
+    mending_ = true;
+    loop().at(std::chrono::steady_clock::now() + Patience, [this] { mend(); });
   }
 }
 

@@ -56,6 +56,7 @@ class Life {
   std::optional<netsetup::Watch> watch_;
   std::vector<base::EventLoop::Source*> watched_;
   bool mending_ = false;
+  int failed_mends_ = 0;
   std::optional<netsetup::Listeners> listeners_;
   std::optional<std::chrono::steady_clock::time_point> only_loopback_since_;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
