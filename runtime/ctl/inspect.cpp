@@ -187,9 +187,7 @@ int inspect(const Names& names, bool as_json) {
     text += (text.empty() ? "" : "\n") + text_of(description);
     all.push_back(description);
   }
-  base::write_all(STDOUT_FILENO,
-                  as_json ? all.dump(2, ' ', false, json::error_handler_t::replace) + "\n" : text,
-                  "write to standard output");
+  print(as_json ? all.dump(2, ' ', false, json::error_handler_t::replace) + "\n" : text);
   return 0;
 }
 

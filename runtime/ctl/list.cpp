@@ -21,11 +21,7 @@ using nlohmann::json;
 
 namespace {
 
-void print(const std::string& text) {
-  base::write_all(STDOUT_FILENO, text, "write to standard output");
-}
-
-void print(const json& value) {
+void print_json(const json& value) {
   print(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
@@ -71,7 +67,7 @@ int ps(const Listing& listing) {
   if (listing.json) {
     json all = json::array();
     for (const auto& container : containers) all.push_back(to_json(container));
-    print(all);
+    print_json(all);
     return 0;
   }
   if (listing.quiet) {
@@ -106,7 +102,7 @@ int networks(bool as_json) {
                    {"containers", names}});
   }
   if (as_json)
-    print(all);
+    print_json(all);
   else
     print(table(rows, terminal_width()));
   return 0;

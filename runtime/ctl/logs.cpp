@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
+#include "runtime/ctl/table.h"
 #include "runtime/log_file.h"
 #include "runtime/say.h"
 
@@ -26,10 +27,6 @@ using base::cat;
 using base::UniqueFd;
 
 namespace {
-
-void print(const std::string& text) {
-  base::write_all(STDOUT_FILENO, text, "write to standard output");
-}
 
 UniqueFd open_log(int directory) {
   return UniqueFd(::openat(directory, "log", O_RDONLY | O_NOFOLLOW | O_CLOEXEC));

@@ -10,6 +10,7 @@
 #include "runtime/control.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
+#include "runtime/ctl/table.h"
 
 namespace runtime::ctl {
 
@@ -22,7 +23,7 @@ int list_ports(const Names& names, bool json) {
     for (const auto& port : container.description.ports)
       text += base::cat(names.size() > 1 ? container.name + " " : "", port.text(), "\n");
   }
-  base::write_all(STDOUT_FILENO, json ? all.dump(2) + "\n" : text, "write to standard output");
+  print(json ? all.dump(2) + "\n" : text);
   return 0;
 }
 
@@ -33,7 +34,7 @@ int change_ports(const std::string& name, const std::string& change,
   request.insert(request.end(), ports.begin(), ports.end());
   const auto answer = ask(container.directory.get(), request);
   if (!answer) throw base::Error(base::cat("the container ", container.name, " has ended"));
-  base::write_all(STDOUT_FILENO, *answer, "write to standard output");
+  print(*answer);
   return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/control.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
+#include "runtime/ctl/table.h"
 #include "runtime/options_values.h"
 #include "runtime/say.h"
 
@@ -22,10 +23,6 @@ namespace runtime::ctl {
 using base::cat;
 
 namespace {
-
-void print(const std::string& text) {
-  base::write_all(STDOUT_FILENO, text, "write to standard output");
-}
 
 /// Calls FUNCTION for each of NAMES, to the end; the exit status.
 template <class Function>

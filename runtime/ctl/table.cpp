@@ -8,9 +8,14 @@
 #include <array>
 #include <utility>
 
+#include "base/file.h"
 #include "base/text.h"
 
 namespace runtime::ctl {
+
+void print(const std::string& text) {
+  base::write_all(STDOUT_FILENO, text, "write to standard output");
+}
 
 std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t width) {
   std::vector<std::size_t> widths;

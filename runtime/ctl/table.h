@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Columns of text that fit the terminal.
+// What a command shows: text on standard output, in columns that fit the terminal.
 #pragma once
 
 #include <string>
 #include <vector>
 
 namespace runtime::ctl {
+
+/// Writes TEXT to standard output. Throws Error.
+void print(const std::string& text);
 
 /// ROWS as lines, the first being the headings. The last column is cut where a line would be longer
 /// than WIDTH (0: never); control characters are shown as printable() shows them.
