@@ -295,7 +295,7 @@ BACKGROUND = """
 import os, signal, sys, time
 def serve(who):
     def got(number, _):
-        print(who, "got", signal.Signals(number).name, flush=True)
+        os.write(1, f"{who} got {signal.Signals(number).name}\\n".encode())
         if sys.argv[1] == "ends": os._exit(0)
     for number in signal.SIGTERM, signal.SIGUSR1, signal.SIGQUIT: signal.signal(number, got)
     print(who, "ready", flush=True)
@@ -332,7 +332,7 @@ class Stopped(Case):
 
     def stopped(self, *options, stop=()):
         """What an obedient program said from its stop on, and the exit status."""
-        code = "import os, signal\ndef got(n, _): print('got', signal.Signals(n).name, flush=True); os._exit(4)\n" \
+        code = "import os, signal\ndef got(n, _): os.write(1, f'got {signal.Signals(n).name}\\n'.encode()); os._exit(4)\n" \
                "for n in signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1: signal.signal(n, got)\n" \
                "print('ready', flush=True)\nwhile True: signal.pause()"
         name = self.detach(*options, PYTHON, "-c", code)

@@ -19,7 +19,7 @@ OBEDIENT = """
 import os, signal, sys
 signal.signal(signal.SIGUSR1, lambda *_: os._exit(int(sys.argv[1])))
 for number in signal.SIGUSR2, signal.SIGTERM, signal.SIGQUIT:
-    signal.signal(number, lambda number, _: print("got", signal.Signals(number).name, flush=True))
+    signal.signal(number, lambda number, _: os.write(1, f"got {signal.Signals(number).name}\\n".encode()))
 print("ready", flush=True)
 while True: signal.pause()
 """

@@ -12,9 +12,9 @@ from case import PYTHON, Case
 from world import Container
 
 CATCH = """
-import signal, sys, time
+import os, signal, sys, time
 for name in sys.argv[1:]:
-    signal.signal(getattr(signal, name), lambda number, frame: print("got", signal.Signals(number).name, flush=True))
+    signal.signal(getattr(signal, name), lambda number, _: os.write(1, f"got {signal.Signals(number).name}\\n".encode()))
 print("ready", flush=True)
 while True:
     time.sleep(1000)

@@ -17,8 +17,8 @@ FOREVER = ["sleep", "1000"]
 PROMPT = "ready> "
 AS = ["-e", f"PS1={PROMPT}", "-e", "TERM=dumb"]  # dumb: readline adds nothing to what is shown
 BASH = ["bash", "--norc", "--noprofile"]
-SIZES = "import shutil, signal\n" \
-        "def show(*_): print('size', *__import__('os').get_terminal_size(), flush=True)\n" \
+SIZES = "import os, signal\n" \
+        "def show(*_): os.write(1, 'size {} {}\\n'.format(*os.get_terminal_size()).encode())\n" \
         "signal.signal(signal.SIGWINCH, show); show()\n" \
         "while True: signal.pause()"
 
