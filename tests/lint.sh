@@ -56,7 +56,7 @@ tidy() { # FILE
   if [ -e "$stamp" ] && [ -z "$(find "$1" .clang-tidy $headers -newer "$stamp")" ]; then return; fi
   clang-tidy -p "$build" --quiet "$1" 2>/dev/null && touch "$stamp"
 }
-stamps=$build/lint
+stamps=$build/tidy
 headers=$(find "${program[@]}" -name '*.h' -exec echo {} +)
 mkdir -p "$stamps"
 export build stamps headers

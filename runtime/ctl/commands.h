@@ -18,8 +18,8 @@ struct Listing {
   bool json = false;
 };
 int ps(const Listing& listing);
-int inspect(const Names& names, bool json);
-int networks(bool json);
+int inspect(const Names& names, bool as_json);
+int networks(bool as_json);
 
 struct LogView {
   bool follow = false;
@@ -33,7 +33,7 @@ int wait(const Names& names);
 int remove(const Names& names, bool force);
 int prune();
 
-int list_ports(const Names& names, bool json);
+int list_ports(const Names& names, bool as_json);
 /// CHANGE: "publish" or "unpublish".
 int change_ports(const std::string& name, const std::string& change,
                  const std::vector<std::string>& ports);

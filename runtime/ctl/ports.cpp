@@ -14,7 +14,7 @@
 
 namespace runtime::ctl {
 
-int list_ports(const Names& names, bool json) {
+int list_ports(const Names& names, bool as_json) {
   nlohmann::json all = nlohmann::json::object();
   std::string text;
   for (const auto& name : names) {
@@ -23,7 +23,7 @@ int list_ports(const Names& names, bool json) {
     for (const auto& port : container.description.ports)
       text += base::cat(names.size() > 1 ? container.name + " " : "", port.text(), "\n");
   }
-  print(json ? all.dump(2) + "\n" : text);
+  print(as_json ? all.dump(2) + "\n" : text);
   return 0;
 }
 

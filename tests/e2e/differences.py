@@ -30,9 +30,10 @@ def alike(value):
 
 def network(world, where="host", rules=True):
     """The network of WHERE as explain = do compares it."""
-    found = {f"link {link['ifname']}": snapshot.clean_link(link) for link in snapshot.ip_json(world, "link", where=where)}
-    found |= snapshot.addresses(world, where) | snapshot.routes(world, where)
+    link, address, route4, route6, *ruleset = snapshot.answers(
+        world, snapshot.LINKS, snapshot.ADDRESSES, *snapshot.ROUTES, *([snapshot.RULES] if rules else []), where=where)
+    found = snapshot.links(link) | snapshot.addresses(address) | snapshot.routes(route4, route6)
     found |= world.call(snapshot.sysctls, where=where)
-    if rules:
-        found |= {f"nft {entry}": "" for entry in map(str, map(alike, snapshot.rules(world)))}
+    for text in ruleset:
+        found |= {f"nft {entry}": "" for entry in map(str, map(alike, snapshot.rules(text)))}
     return alike(found)

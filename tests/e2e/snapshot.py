@@ -54,9 +54,17 @@ def remove_cgroup(directory):
                 time.sleep(0.005)
 
 
-def ip_json(world, *arguments, where="host"):
-    text = world.run(["ip", "-j", "-d", *arguments], where).stdout
+def answers(world, *commands, where="host"):
+    """What each of COMMANDS writes. One shell runs them all: a process started from here costs more than any of them."""
+    return world.sh("\necho '---'\n".join(commands), where=where).stdout.split("---\n")
+
+
+def parsed(text):
     return json.loads(text) if text.strip() else []
+
+
+def ip_json(world, *arguments, where="host"):
+    return parsed(world.run(["ip", "-j", "-d", *arguments], where).stdout)
 
 
 def clean_link(link):
@@ -79,21 +87,34 @@ def clean_rules(value):
     return value
 
 
-def rules(world):
-    text = world.run(["nft", "-j", "list", "ruleset"]).stdout
+LINKS = "ip -j -d link"
+ADDRESSES = "ip -j -d addr"
+ROUTES = ["ip -j -d -4 route show table all", "ip -j -d -6 route show table all"]
+RULES = "nft -j list ruleset"
+
+
+def links(text):
+    """TEXT of LINKS."""
+    return {f"link {link['ifname']}": clean_link(link) for link in parsed(text)}
+
+
+def rules(text):
+    """TEXT of RULES."""
     return [clean_rules(entry) for entry in json.loads(text)["nftables"] if "metainfo" not in entry]
 
 
-def addresses(world, where="host"):
+def addresses(text):
+    """TEXT of ADDRESSES."""
     keys = ("family", "local", "prefixlen", "broadcast", "scope", "label")
     return {f"address {link['ifname']} {info['local']}": {k: info.get(k) for k in keys}
-            for link in ip_json(world, "addr", where=where) for info in link["addr_info"]}
+            for link in parsed(text) for info in link["addr_info"]}
 
 
-def routes(world, where="host"):
+def routes(*texts):
+    """TEXTS of ROUTES."""
     found = {}
-    for family in "-4", "-6":
-        for route in ip_json(world, family, "route", "show", "table", "all", where=where):
+    for text in texts:
+        for route in parsed(text):
             route.pop("expires", None)
             # linkdown and dead follow the carrier, which lags behind
             route["flags"] = [f for f in route.get("flags", []) if f not in ("linkdown", "dead")]
@@ -165,31 +186,32 @@ def _inside():
     return found
 
 
-def translated_flows(world):
-    """Connections that conntrack remembers as translated: those of published ports and of containers."""
-    result = world.run(["conntrack", "-L"], check=False)
+def translated_flows(text):
+    """Connections that conntrack (TEXT of `conntrack -L`) remembers as translated: those of published ports and of containers."""
     found = {}
-    for line in result.stdout.splitlines():
+    for line in text.splitlines():
         ends = re.findall(r"src=(\S+) dst=(\S+)(?: sport=(\S+) dport=(\S+))?", line)
         if len(ends) == 2 and ends[0] != tuple(ends[1][i] for i in (1, 0, 3, 2)):
             found["flow " + " ".join(re.findall(r"^\w+|(?:src|dst|sport|dport)=\S+", line))] = ""
     return found
 
 
-def listeners(world):
-    text = world.run(["ss", "-tulnH"]).stdout
+def listeners(text):
+    """TEXT of `ss -tulnH`."""
     return {"socket " + " ".join([line.split()[0], line.split()[4]]): "" for line in text.splitlines()}
 
 
 def take(world):
-    found = {f"link {link['ifname']}": clean_link(link) for link in ip_json(world, "link")}
-    found |= addresses(world) | routes(world)
-    for family in "-4", "-6":
-        for rule in ip_json(world, family, "rule"):
+    link, address, route4, route6, rule4, rule6, ruleset, flows, sockets = answers(
+        world, LINKS, ADDRESSES, *ROUTES, "ip -j -d -4 rule", "ip -j -d -6 rule", RULES,
+        "conntrack -L 2>/dev/null || true", "ss -tulnH")
+    found = links(link) | addresses(address) | routes(route4, route6)
+    for family, text in ("-4", rule4), ("-6", rule6):
+        for rule in parsed(text):
             found[f"ip rule {family} {json.dumps(rule, sort_keys=True)}"] = ""
-    for entry in rules(world):
+    for entry in rules(ruleset):
         found["nft " + json.dumps(entry, sort_keys=True)] = ""
-    return found | world.call(_inside) | translated_flows(world) | listeners(world)
+    return found | world.call(_inside) | translated_flows(flows) | listeners(sockets)
 
 
 def difference(before, after):

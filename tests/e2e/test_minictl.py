@@ -119,7 +119,7 @@ class Shown(MinictlCase):
         networks = {each["name"]: each for each in json.loads(self.ctl("network", "--json"))}
         self.assertEqual({name: each["containers"] for name, each in networks.items()},
                          {"mini0": ["one", "two"], "mini7": ["else"]})
-        gateways = snapshot.addresses(self.world)
+        gateways = snapshot.addresses(self.world.sh(snapshot.ADDRESSES).stdout)
         self.assertIn(f"address mini7 {networks['mini7']['gateway']}", gateways)
         self.assertRegex(self.ctl("network"), r"(?m)^mini0 .*one, two$")
 

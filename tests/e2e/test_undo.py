@@ -38,14 +38,15 @@ class Undo(Case):
     def inject(self, call, number, what):
         """RUN with the NUMBERth CALL of each process failing; (result, whether there was such a call)."""
         log = os.path.join(self.world.directory, "strace.log")
-        result = self.world.run(["strace", "-f", "-o", log, "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={number}",
+        result = self.world.run(["strace", "-f", "--seccomp-bpf", "-o", log, "-e", f"trace={call}", "-e",
+                                 f"inject={call}:{what}:when={number}",
                                  MINI_RUN, *self.options, *RUN], check=False, timeout=30)
         return result, "(INJECTED)" in open(log, errors="replace").read()
 
     def settled(self, label):
         before = self.before
         try:
-            self.assert_same_state(before, 0.5)
+            self.assert_same_state(before, 0.1)
         except AssertionError as first:
             # an undo whose own call was failed is done by the next command
             self.assertEqual(self.world.mini_run("true").returncode, 0)

@@ -25,8 +25,8 @@ using fresh::sh;
 
 namespace {
 
-const std::vector<PublishedPort> Web = {{std::nullopt, 8080, 80, Protocol::Tcp},
-                                        {Ipv4{0x7f000001}, 8081, 80, Protocol::Tcp}};
+const std::vector<PublishedPort> WebPorts = {{std::nullopt, 8080, 80, Protocol::Tcp},
+                                             {Ipv4{0x7f000001}, 8081, 80, Protocol::Tcp}};
 constexpr auto Port1 = "mr-00000001";
 
 void repair_now() {
@@ -137,7 +137,7 @@ void while_waiting(const std::function<void()>& function, const std::function<vo
 TEST_CASE("repair: whatever was removed is back as it was, connections go on") {
   const fresh::Host host;
   sh("ip link add eth0 type bridge && ip addr add 192.0.2.1/24 dev eth0");
-  const fresh::Container web("web", Web);
+  const fresh::Container web("web", WebPorts);
   const Connection connection(web);
   REQUIRE(connection.alive());
   const auto before = snapshot();
@@ -178,7 +178,7 @@ TEST_CASE("repair: whatever was removed is back as it was, connections go on") {
 
 TEST_CASE("repair: several networks and containers, each back where it belongs") {
   const fresh::Host host;
-  const fresh::Container one("one", Web, "mini0", 1);
+  const fresh::Container one("one", WebPorts, "mini0", 1);
   const fresh::Container two("two", {{std::nullopt, 9000, 80, Protocol::Udp}}, "mini0", 2);
   const fresh::Container other("other", {}, "lan", 3);
   const auto before = snapshot();
@@ -196,7 +196,7 @@ TEST_CASE("repair: without containers there is nothing to mend") {
 
 TEST_CASE("repair: another's bridge of that name is named and stays, the rest is mended") {
   const fresh::Host host;
-  const fresh::Container one("one", Web, "mini0", 1);
+  const fresh::Container one("one", WebPorts, "mini0", 1);
   const fresh::Container other("other", {}, "lan", 2);
   sh("ip link delete lan; nft delete element inet mini_run pub4_any '{ tcp . 8080 }';"
      "ip link delete mini0; ip link add mini0 type bridge");
@@ -213,7 +213,7 @@ TEST_CASE("repair: another's bridge of that name is named and stays, the rest is
 
 TEST_CASE("repair: another's table is named and stays") {
   const fresh::Host host;
-  const fresh::Container web("web", Web);
+  const fresh::Container web("web", WebPorts);
   sh("nft delete table inet mini_run; nft 'add table inet mini_run; add set inet mini_run bridges "
      "{ type ifname; }'");
   const auto theirs = sh("nft -a list ruleset");
@@ -225,7 +225,7 @@ TEST_CASE("repair: another's table is named and stays") {
 
 TEST_CASE("repair: a published port that became another's is named and stays") {
   const fresh::Host host;
-  const fresh::Container web("web", Web);
+  const fresh::Container web("web", WebPorts);
   sh("nft 'delete element inet mini_run pub4_any { tcp . 8080 }; create element inet mini_run "
      "pub4_any { tcp . 8080 comment \"theirs\" : 10.9.9.9 . 80 }'; ip link set mini0 down");
   CHECK_THROWS_WITH_AS(repair_now(), doctest::Contains("theirs"), base::Error);
@@ -254,7 +254,7 @@ TEST_CASE("repair: what only looks like a container's cable is left alone") {
 
 TEST_CASE("repair: the next start mends a removed bridge and flushed rules") {
   const fresh::Host host;
-  const fresh::Container one("one", Web, "mini0", 1);
+  const fresh::Container one("one", WebPorts, "mini0", 1);
   const Connection connection(one);
   SUBCASE("the bridge") { sh("ip link delete mini0"); }
   SUBCASE("the rules") { sh("nft flush ruleset"); }
@@ -272,7 +272,7 @@ TEST_CASE("repair: afterwards the last one out still leaves nothing") {
   const fresh::Host host;
   const auto before = snapshot();
   {
-    const fresh::Container web("web", Web);
+    const fresh::Container web("web", WebPorts);
     sh("ip link delete mini0; nft flush ruleset");
     repair_now();
   }
@@ -287,7 +287,7 @@ TEST_CASE("repair: afterwards the last one out still leaves nothing") {
 TEST_CASE("repair: a container that goes meanwhile does not come back") {
   const fresh::Host host;
   const fresh::Container stays("stays", {}, "mini0", 1);
-  const fresh::Container web("web", Web, "mini0", 2);
+  const fresh::Container web("web", WebPorts, "mini0", 2);
   const auto directory = state_directory("containers/web");
   const Journal journal(directory.get());
   std::optional<Turn> turn(std::in_place, journal);
@@ -303,7 +303,7 @@ TEST_CASE("repair: a container that goes meanwhile does not come back") {
 
 TEST_CASE("repair: a container that goes waits while it is mended") {
   const fresh::Host host;
-  fresh::Container web("web", Web);
+  fresh::Container web("web", WebPorts);
   const auto directory = state_directory("containers/web");
   const Journal journal(directory.get());
   std::optional<Turn> turn(std::in_place, journal);
@@ -313,7 +313,7 @@ TEST_CASE("repair: a container that goes waits while it is mended") {
 
 TEST_CASE("repair: rules of another version are replaced once, not again and again") {
   const fresh::Host host;
-  const fresh::Container web("web", Web);
+  const fresh::Container web("web", WebPorts);
   const auto before = snapshot();
   const auto old = identity();
   sh("cd /run/mini-run/*/host && echo 'table 3, forward 7' > up");
@@ -339,7 +339,7 @@ TEST_CASE("repair: what nobody lives in any more is not put back") {
 
 TEST_CASE("repair: who waited while a whole look began and ended need not look again") {
   const fresh::Host host;
-  const fresh::Container web("web", Web);
+  const fresh::Container web("web", WebPorts);
   const auto containers = state_directory("containers");
   base::check(::flock(containers.get(), LOCK_EX), "flock");
   while_waiting(repair_now, [&] {
