@@ -75,7 +75,8 @@ Step on_host(Object object) { return {Verb::Create, Where::Host, std::move(objec
 
 /// The table, where it has gone or lacks something, and the elements of the host's own interfaces.
 void mend_rules(Kernel& kernel, const Scope& host, const std::string& shape) {
-  if (kernel.nft().shape() != shape) {
+  // None is never as it should be, though SHAPE says so: they went before it could be described.
+  if (const auto found = kernel.nft().shape(); found.empty() || found != shape) {
     again(kernel, on_host(RuleSet{}));
     host.describe(kernel.nft().shape());
   }

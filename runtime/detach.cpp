@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 
@@ -32,18 +31,15 @@ namespace {
 }  // namespace
 
 Herald detach() {
-  std::array<int, 2> ends{};
-  base::check(::pipe2(ends.data(), O_CLOEXEC), "pipe");
-  const base::UniqueFd read_end(ends[0]);
-  base::UniqueFd write_end(ends[1]);
+  auto [reader, writer] = base::open_pipe();
   ::signal(SIGCHLD, SIG_DFL);  // our caller may ignore it: then nothing could be waited for
   const pid_t child = base::check(::fork(), "fork");
   if (child != 0) {
-    write_end.reset();
-    wait_for_word(read_end.get(), child);
+    writer.reset();
+    wait_for_word(reader.get(), child);
   }
   base::check(::setsid(), "setsid");
-  return Herald(std::move(write_end));
+  return Herald(std::move(writer));
 }
 
 void Herald::announce(const std::string& text, int status) {

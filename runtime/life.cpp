@@ -177,6 +177,7 @@ void Life::watch() {
 void Life::mend() {
   constexpr int Tries = 5;
   constexpr std::chrono::milliseconds Patience{200};
+  constexpr std::chrono::seconds MorePatience{1};
   mending_ = false;
   try {
     watch();  // first: what happens from now on is seen, and what happened before is mended
@@ -185,11 +186,11 @@ void Life::mend() {
     network_.mend();
     failed_mends_ = 0;
   } catch (const base::Error& error) {
-    // Whoever removes things may still be at it.
-    if (++failed_mends_ == Tries) return streams_.note(error.what());
-    if (failed_mends_ > Tries) return;
+    // Whoever removes things may still be at it; and we may be deaf meanwhile, without a bridge.
+    if (++failed_mends_ == Tries) streams_.note(error.what());
     mending_ = true;
-    loop().at(std::chrono::steady_clock::now() + Patience, [this] { mend(); });
+    loop().at(std::chrono::steady_clock::now() + (failed_mends_ < Tries ? Patience : MorePatience),
+              [this] { mend(); });
   }
 }
 

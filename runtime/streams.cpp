@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -13,27 +13,21 @@
 
 namespace runtime {
 
-namespace {
-
-void make_pipe(base::UniqueFd& read_end, base::UniqueFd& write_end) {
-  std::array<int, 2> ends{};
-  base::check(::pipe2(ends.data(), O_CLOEXEC), "pipe");
-  read_end.reset(ends[0]);
-  write_end.reset(ends[1]);
-}
-
-}  // namespace
-
 Streams::Streams(const Options& options, int directory)
     : detached_(options.detach), tty_(options.tty), interactive_(options.interactive) {
   if (!detached_) return;
   log_.emplace(directory, options.log_size);
   if (tty_) return;
-  make_pipe(output_end_, output_);
-  if (interactive_)
-    make_pipe(input_, input_end_);
-  else
+  base::Pipe output = base::open_pipe();
+  output_end_ = std::move(output.reader);
+  output_ = std::move(output.writer);
+  if (interactive_) {
+    base::Pipe input = base::open_pipe();
+    input_ = std::move(input.reader);
+    input_end_ = std::move(input.writer);
+  } else {
     input_ = base::open_or_throw("/dev/null", O_RDONLY);
+  }
 }
 
 void Streams::give_to(ChildConfig& child) const {

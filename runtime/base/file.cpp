@@ -52,6 +52,12 @@ UniqueFd open_or_throw(const std::string& path, int flags, int dir, mode_t mode)
   return fd;
 }
 
+Pipe open_pipe() {
+  std::array<int, 2> ends{};
+  check(::pipe2(ends.data(), O_CLOEXEC), "pipe");
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
 UniqueFd open_process(pid_t pid) {
   return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }

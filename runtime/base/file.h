@@ -27,6 +27,13 @@ void write_all(int fd, std::string_view text, std::string_view attempt);
 /// openat(2) with O_CLOEXEC; throws Error "open PATH: ..." (MODE counts with O_CREAT only).
 UniqueFd open_or_throw(const std::string& path, int flags, int dir = AT_FDCWD, mode_t mode = 0600);
 
+/// pipe2(2), close-on-exec.
+struct Pipe {
+  UniqueFd reader;
+  UniqueFd writer;
+};
+Pipe open_pipe();
+
 /// pidfd_open(2), close-on-exec; not valid where there is no process PID, errno says why.
 UniqueFd open_process(pid_t pid);
 
