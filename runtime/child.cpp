@@ -33,6 +33,7 @@
 #include "rootfs/users.h"
 #include "runtime/init.h"
 #include "runtime/launch.h"
+#include "runtime/tidy.h"
 
 namespace runtime {
 
@@ -70,7 +71,10 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   const pid_t program = launch(config, user, channel);
   base::test_point("launched");
   close_all_but({channel.fd()});
-  if (config.tty || config.output >= 0) let_go_of_streams();
+  if (config.tty || config.output >= 0) {
+    let_go_of_streams();
+    let_go_of_code();
+  }
   limit_permitted(CapabilitySet{1} << CAP_KILL);
   return run_init(program, config.command.front(), config.stop_signal, channel);
 }

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "runtime/options_values.h"
 #include "runtime/say.h"
+#include "runtime/tidy.h"
 
 namespace runtime {
 
@@ -121,6 +122,7 @@ void Life::started() {
 
 void Life::announce(int status) {
   herald_->announce(description_.name + "\n", status);
+  let_go_of_code();
   base::test_point("announced");
 }
 

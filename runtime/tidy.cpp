@@ -2,12 +2,16 @@
 #include "runtime/tidy.h"
 
 #include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <span>
 
 #include "base/error.h"
 
@@ -26,6 +30,21 @@ void tidy_up_inheritance() {
   // Nobody in a container can trace us or open our memory and binary, also not before our init
   // has dropped its rights: the clone inherits this.
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void let_go_of_code() {
+  // The first object is the program itself. Its writable segments are no copies of the file.
+  const auto let_go = [](dl_phdr_info* program, std::size_t, void*) {
+    for (const auto& segment : std::span(program->dlpi_phdr, program->dlpi_phnum)) {
+      if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+      const std::uintptr_t page = static_cast<std::uintptr_t>(::getpagesize());
+      const std::uintptr_t start = program->dlpi_addr + segment.p_vaddr;
+      const std::uintptr_t begin = start & ~(page - 1);
+      ::madvise(reinterpret_cast<void*>(begin), start + segment.p_memsz - begin, MADV_DONTNEED);
+    }
+    return 1;
+  };
+  ::dl_iterate_phdr(let_go, nullptr);
 }
 
 }  // namespace runtime

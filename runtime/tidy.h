@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What our caller may have left in a state that would surprise us.
+// What our caller may have left in a state that would surprise us, and what a start leaves.
 #pragma once
 
 namespace runtime {
@@ -7,5 +7,9 @@ namespace runtime {
 /// Standard descriptors are open and no others, SIGPIPE and SIGXFSZ are errors and not our death,
 /// and nobody can trace us or open our memory and binary. Throws Error. First thing in main().
 void tidy_up_inheritance();
+
+/// Lets go of our program's own pages (madvise(2), MADV_DONTNEED): a start touches most of them, a
+/// process that waits for a container's end few, and these come back when they are touched.
+void let_go_of_code();
 
 }  // namespace runtime

@@ -78,7 +78,9 @@ std::vector<Container> list(const base::UniqueFd& state, const char* kind, bool&
   const bool ended = std::string_view(kind) == "ended";
   const auto parent = open_directory(state.get(), kind);
   if (!parent.valid()) return found;
-  for (auto& name : netsetup::entries(parent.get())) {
+  auto names = netsetup::entries(parent.get());
+  found.reserve(names.size());
+  for (auto& name : names) {
     Container container;
     container.directory = open_directory(parent.get(), name);
     if (!container.directory.valid()) continue;
