@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
-#include <ranges>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -229,14 +229,14 @@ Turn::~Turn() {
 
 std::vector<std::string> undo_all(Kernel& kernel, const std::vector<Step>& steps) noexcept {
   std::vector<std::string> failures;
-  for (const Step& step : std::views::reverse(steps)) {
+  std::for_each(steps.rbegin(), steps.rend(), [&](const Step& step) {
     try {
       kernel.execute(step);
       base::test_point("undone");
     } catch (const std::exception& error) {
       failures.emplace_back(error.what());
     }
-  }
+  });
   return failures;
 }
 

@@ -49,7 +49,7 @@ class Kernel {
  private:
   void create(const Step& step);
   void remove(const Step& step);
-  void write_sysctl(const Sysctl& sysctl);
+  static void write_sysctl(const Sysctl& sysctl);
   void remove_veth(const Veth& veth);
   void publish(const Publish& publish);
   void unpublish(const Publish& publish);

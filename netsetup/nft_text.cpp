@@ -110,13 +110,13 @@ std::string report_on(const std::string& text) {
 void run_text(const std::string& text) {
   // libnftables waits with select(2): a descriptor beyond FD_SETSIZE would be written past the end
   // of an array. Which one it will get, a descriptor of our own tells.
-  auto [reader, writer] = base::open_pipe();
-  if (writer.get() >= FD_SETSIZE)
+  base::Pipe pipe = base::open_pipe();
+  if (pipe.writer.get() >= FD_SETSIZE)
     throw base::Error("nft: more than 1023 open descriptors, which libnftables cannot work with");
   const pid_t child = base::check(::fork(), "fork");
-  if (child == 0) report_and_exit(text, writer.get());
-  writer.reset();
-  const std::string report = base::read_all(reader.get());
+  if (child == 0) report_and_exit(text, pipe.writer.get());
+  pipe.writer.reset();
+  const std::string report = base::read_all(pipe.reader.get());
   while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
   }
   if (report.empty()) throw base::Error("libnftables cannot have a netlink socket");

@@ -34,7 +34,7 @@ std::optional<std::string> owner_of(const PublishedPort& port,
   constexpr timespec Moment = {0, 20'000'000};
   auto owner = publisher(port);
   for (int tries = 0; !owner && tries < Tries; ++tries) {
-    const auto process = port_owner(port);
+    auto process = port_owner(port);
     if (!process || !process->starts_with("mini-run (")) return process;
     ::nanosleep(&Moment, nullptr);
     owner = publisher(port);

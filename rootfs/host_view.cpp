@@ -243,7 +243,7 @@ std::optional<HostPath> RealPaths::entry(const std::string& path) {
   return entry_of(find(parent_of(path), 0), name);
 }
 
-std::optional<HostPath> RealPaths::entry_of(Directory& parent, const std::string& name) {
+std::optional<HostPath> RealPaths::entry_of(Directory& parent, const std::string& name) const {
   if (!parent.real) return std::nullopt;
   // Of /etc and /var/lib a hundred names are asked for: to list them once is quicker.
   constexpr int WorthListing = 4;

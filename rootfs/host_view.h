@@ -60,9 +60,9 @@ class RealPaths {
     int questions = 0;  // how many of its names were asked for
   };
   Directory& find(const std::string& path, int links);
-  std::optional<HostPath> entry_of(Directory& parent, const std::string& name);
+  std::optional<HostPath> entry_of(Directory& parent, const std::string& name) const;
   void resolve(const std::string& path, int links, Directory& result);
-  void list(Directory& directory);
+  static void list(Directory& directory);
 
   std::vector<std::string> absent_;
   std::map<std::string, Directory> known_;

@@ -62,7 +62,7 @@ void check_surroundings() {
     if (::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
       throw base::Error("a standard descriptor is a directory: that is a way out of a container");
   }
-  constexpr rlim_t SmallestStack = 256 * 1024;
+  constexpr rlim_t SmallestStack = rlim_t{256} * 1024;
   struct rlimit stack {};
   base::check(::getrlimit(RLIMIT_STACK, &stack), "getrlimit");
   if (stack.rlim_cur < SmallestStack)

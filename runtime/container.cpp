@@ -168,6 +168,7 @@ base::UniqueFd wait_until_ready(const Channel& channel, const SignalQueue& signa
     if (message->kind == Message::Kind::Failed)
       throw base::Error(message->text, message->exit_status);
   }
+  // NOLINTNEXTLINE(cert-err60-cpp): a copy may throw bad_alloc, as everything here may
   throw error;
 }
 

@@ -31,15 +31,15 @@ namespace {
 }  // namespace
 
 Herald detach() {
-  auto [reader, writer] = base::open_pipe();
+  base::Pipe pipe = base::open_pipe();
   ::signal(SIGCHLD, SIG_DFL);  // our caller may ignore it: then nothing could be waited for
   const pid_t child = base::check(::fork(), "fork");
   if (child != 0) {
-    writer.reset();
-    wait_for_word(reader.get(), child);
+    pipe.writer.reset();
+    wait_for_word(pipe.reader.get(), child);
   }
   base::check(::setsid(), "setsid");
-  return Herald(std::move(writer));
+  return Herald(std::move(pipe.writer));
 }
 
 void Herald::announce(const std::string& text, int status) {

@@ -121,7 +121,7 @@ PublishedPort find_published(const std::vector<PublishedPort>& ports, std::strin
     const std::string host = cat(port.host_port);
     const std::string inner = cat(":", port.container_port);
     const std::string protocol = cat("/", netsetup::text(port.protocol));
-    for (const auto& name : {host, host + inner, address + host, address + host + inner}) {
+    for (const auto& name : {host, host + inner, cat(address, host), cat(address, host, inner)}) {
       if (text == name + protocol || (text == name && port.protocol == Protocol::Tcp)) return port;
     }
     known += cat(known.empty() ? "" : ", ", port.text());

@@ -43,10 +43,10 @@ struct SeccompPolicy {
   std::vector<std::string> left_out;  // names of rules for other capabilities: known, not allowed
 };
 
-/// Reads PROFILE (JSON in docker's or OCI's form) for a container with CAPABILITIES. Throws Error
-/// that names the key which is wrong; keys we do not know are errors, a misspelt condition would
-/// open what it was to close.
-SeccompPolicy parse_seccomp_profile(std::string_view profile, CapabilitySet capabilities);
+/// Reads TEXT (JSON in docker's or OCI's form) for a container with the capabilities SET. Throws
+/// Error that names the key which is wrong; keys we do not know are errors, a misspelt condition
+/// would open what it was to close.
+SeccompPolicy parse_seccomp_profile(std::string_view text, CapabilitySet set);
 
 /// The program for POLICY; seccomp_program.cpp tells how it decides.
 BpfProgram generate_seccomp_program(const SeccompPolicy& policy);

@@ -37,10 +37,12 @@ void let_go_of_code() {
   const auto let_go = [](dl_phdr_info* program, std::size_t, void*) {
     for (const auto& segment : std::span(program->dlpi_phdr, program->dlpi_phnum)) {
       if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
-      const std::uintptr_t page = static_cast<std::uintptr_t>(::getpagesize());
+      const auto page = static_cast<std::uintptr_t>(::getpagesize());
       const std::uintptr_t start = program->dlpi_addr + segment.p_vaddr;
       const std::uintptr_t begin = start & ~(page - 1);
-      ::madvise(reinterpret_cast<void*>(begin), start + segment.p_memsz - begin, MADV_DONTNEED);
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): dl_iterate_phdr(3) has numbers only
+      void* const address = reinterpret_cast<void*>(begin);
+      ::madvise(address, start + segment.p_memsz - begin, MADV_DONTNEED);
     }
     return 1;
   };

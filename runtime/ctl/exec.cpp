@@ -29,7 +29,6 @@
 
 namespace runtime::ctl {
 
-using base::cat;
 using base::check;
 
 namespace {
