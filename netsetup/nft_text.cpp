@@ -3,17 +3,12 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <nftables/libnftables.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <string>
-#include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -25,7 +20,7 @@ namespace netsetup::nft {
 
 namespace {
 
-/// The few functions of libnftables(3) that we use. Never unloaded: its process ends at once.
+/// The few functions of libnftables(3) that we use. Never unloaded: the process is short-lived.
 struct Library {
   decltype(&::nft_ctx_new) context_new;
   decltype(&::nft_ctx_free) context_free;
@@ -63,7 +58,8 @@ struct Library {
 /// Throws what nft reports: its first line, which says it all (below it come source and markers).
 /// The kernel's reason stands at the end of the line as strerror(3) has it; callers want its
 /// number.
-[[noreturn]] void throw_report(std::string_view text) {
+[[noreturn]] void throw_report(const char* report) {
+  std::string_view text = report != nullptr ? report : "";
   while (text.starts_with('\n')) text.remove_prefix(1);
   text = text.substr(0, text.find('\n'));
   for (const int error : {EEXIST, EOPNOTSUPP, EAFNOSUPPORT, ENOENT, EPERM}) {
@@ -72,55 +68,55 @@ struct Library {
     text.remove_suffix(reason.size());
     throw base::Error(error, base::cat("nft: ", base::printable(text)));
   }
-  throw base::Error(base::cat("nft: ", base::printable(text)));
+  throw base::Error(base::cat("nft: ", text.empty() ? "no reason given" : base::printable(text)));
 }
 
-constexpr std::string_view Done = "done";
-
-/// Carries TEXT out; returns Done or what libnftables reports.
-std::string report_on(const std::string& text) {
-  const Library nft = Library::load();
-  const std::unique_ptr<nft_ctx, decltype(nft.context_free)> context(
-      nft.context_new(NFT_CTX_DEFAULT), nft.context_free);
-  if (!context || nft.buffer_output(context.get()) != 0 || nft.buffer_error(context.get()) != 0)
-    return std::strerror(ENOMEM);
-  if (nft.run(context.get(), text.c_str()) == 0) return std::string(Done);
-  const char* report = nft.error_buffer(context.get());
-  return report != nullptr && *report != '\0' ? report : "no reason given";
-}
-
-/// The child of run_text: writes Done or what went wrong to PIPE and ends. Where libnftables cannot
-/// have a netlink socket, it calls exit(3) after a line of its own: then nothing is written.
-[[noreturn]] void report_and_exit(const std::string& text, int pipe) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  std::atexit([] { ::_exit(base::ExitFailure); });  // not what the parent has registered
-  try {
-    ::dup2(base::open_or_throw("/dev/null", O_WRONLY).get(), STDERR_FILENO);
-    base::write_all(pipe, report_on(text), "report");
-  } catch (const std::exception& error) {
-    static_cast<void>(!::write(pipe, error.what(), std::strlen(error.what())));
+/// libnftables calls exit(3) where it cannot have a netlink socket, after a line of its own. While
+/// this lives its lines go nowhere and such an exit is an error of ours, in our words. What it
+/// leaves half done is in the journals: the next start undoes it.
+class ExitGuard {
+ public:
+  ExitGuard() {
+    static const int Registered = std::atexit(at_exit);
+    base::check(-Registered, "atexit");
+    const auto null = base::open_or_throw("/dev/null", O_WRONLY);
+    user = base::check(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), "keep standard error");
+    ::dup2(null.get(), STDERR_FILENO);
   }
-  ::_exit(0);
-}
+  ExitGuard(const ExitGuard&) = delete;
+  ExitGuard& operator=(const ExitGuard&) = delete;
+  ~ExitGuard() {
+    ::dup2(user, STDERR_FILENO);
+    ::close(std::exchange(user, -1));
+  }
+
+ private:
+  static void at_exit() {
+    if (user < 0) return;
+    constexpr std::string_view Line = "mini-run: libnftables cannot have a netlink socket\n";
+    static_cast<void>(!::write(user, Line.data(), Line.size()));
+    ::_exit(base::ExitFailure);
+  }
+
+  static inline int user = -1;  // the user's standard error, meanwhile
+};
 
 }  // namespace
 
-// In a process of its own: the three megabytes of libnftables go with it, and so does an exit(3)
-// of its. It shares our locks: where we are killed, nobody has a turn before it has ended too.
 void run_text(const std::string& text) {
   // libnftables waits with select(2): a descriptor beyond FD_SETSIZE would be written past the end
   // of an array. Which one it will get, a descriptor of our own tells.
-  base::Pipe pipe = base::open_pipe();
-  if (pipe.writer.get() >= FD_SETSIZE)
+  const base::UniqueFd next(::dup(STDERR_FILENO));
+  if (next.get() >= FD_SETSIZE)
     throw base::Error("nft: more than 1023 open descriptors, which libnftables cannot work with");
-  const pid_t child = base::check(::fork(), "fork");
-  if (child == 0) report_and_exit(text, pipe.writer.get());
-  pipe.writer.reset();
-  const std::string report = base::read_all(pipe.reader.get());
-  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-  }
-  if (report.empty()) throw base::Error("libnftables cannot have a netlink socket");
-  if (report != Done) throw_report(report);
+  const Library nft = Library::load();
+  const ExitGuard guard;
+  const std::unique_ptr<nft_ctx, decltype(nft.context_free)> context(
+      nft.context_new(NFT_CTX_DEFAULT), nft.context_free);
+  if (!context) throw base::Error(ENOMEM, "nft_ctx_new");
+  if (nft.buffer_output(context.get()) != 0 || nft.buffer_error(context.get()) != 0)
+    throw base::Error(ENOMEM, "nft_ctx_buffer_error");
+  if (nft.run(context.get(), text.c_str()) != 0) throw_report(nft.error_buffer(context.get()));
 }
 
 }  // namespace netsetup::nft

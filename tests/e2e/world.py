@@ -72,6 +72,17 @@ def _quiet_ipv6():
         _write(f"/proc/sys/net/ipv6/conf/{where}/router_solicitations", "0")
 
 
+def _await_link_local_addresses(*links):
+    """The kernel gives them once it has noticed the carrier, which may take it a second."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and os.path.exists("/proc/net/if_inet6"):
+        with open("/proc/net/if_inet6") as file:
+            fields = [line.split() for line in file]
+        if {f[5] for f in fields if f[0].startswith("fe80")} >= set(links):
+            return
+        time.sleep(0.002)
+
+
 def _enter_cgroups(name):
     """Makes a cgroup NAME below ours in every hierarchy and moves this process there, so that all of a World is
     in it and the cgroup namespace has it as its root."""
@@ -168,6 +179,7 @@ class World:
                 _ip_batch(CLIENT_BATCH.format(address=address, gateway=gateway),
                           lambda fd=fd: ns.setns(fd, "net"))
                 os.close(fd)
+            _await_link_local_addresses("eth0", "eth1")
             os.write(writer, f"ready {clients[0]} {clients[1]}".encode())
         except BaseException as error:
             os.write(writer, repr(error).encode())
