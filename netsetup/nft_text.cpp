@@ -77,8 +77,8 @@ struct Library {
 class ExitGuard {
  public:
   ExitGuard() {
-    static const int Registered = std::atexit(at_exit);
-    base::check(-Registered, "atexit");
+    static const int registered = std::atexit(at_exit);
+    base::check(-registered, "atexit");
     const auto null = base::open_or_throw("/dev/null", O_WRONLY);
     user = base::check(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), "keep standard error");
     ::dup2(null.get(), STDERR_FILENO);
