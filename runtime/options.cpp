@@ -121,24 +121,24 @@ bool mentions(std::string_view word, const Entry& entry) {
          (word.size() == entry.name.size() || word[entry.name.size()] == '=');
 }
 
-using Typed = std::span<const char* const>;
+using Words = std::span<const char* const>;
 
-void apply(const Entry& entry, Typed typed, std::string_view value, Options& options) {
+void apply(const Entry& entry, Words words, std::string_view value, Options& options) {
   if (entry.example.empty() && entry.name != "--wait") {
     if (value != "true") values::refuse(entry.name, value, "it is a switch and takes no value");
   } else if (entry.letter != 0 && value.starts_with('=')) {
     // -p=8080:80, as docker takes it; but `-e =x` is a variable without a name.
     const auto joined = cat('-', entry.letter, value);
-    if (std::find(typed.begin(), typed.end(), joined) != typed.end()) value.remove_prefix(1);
+    if (std::find(words.begin(), words.end(), joined) != words.end()) value.remove_prefix(1);
   }
   entry.apply(options, value);
 }
 
-void register_option(CLI::App& app, const Entry& entry, Typed typed, Options& options) {
+void register_option(CLI::App& app, const Entry& entry, Words words, Options& options) {
   const std::string names =
       entry.letter == 0 ? std::string(entry.name) : cat('-', entry.letter, ',', entry.name);
-  const CLI::callback_t callback = [&entry, typed, &options](const CLI::results_t& results) {
-    apply(entry, typed, results.front(), options);
+  const CLI::callback_t callback = [&entry, words, &options](const CLI::results_t& results) {
+    apply(entry, words, results.front(), options);
     return true;
   };
   // No take_all() for the repeatable ones: it would swallow PROGRAM. Each value is taken at once.
@@ -188,8 +188,8 @@ std::size_t slips(std::string_view word, std::string_view name) {
 }
 
 /// CLI11 takes the word after `--name=` for its value: it would be PROGRAM.
-void refuse_empty_values(Typed typed) {
-  for (const std::string_view word : typed) {
+void refuse_empty_values(Words words) {
+  for (const std::string_view word : words) {
     for (const auto& entry : Entries) {
       if (word.size() == entry.name.size() + 1 && word.back() == '=' && mentions(word, entry))
         refuse_without_value(word);
@@ -198,24 +198,24 @@ void refuse_empty_values(Typed typed) {
 }
 
 /// Applies all options to OPTIONS; returns the words that are left, PROGRAM and its arguments.
-std::vector<std::string> parse_words(Typed typed, Options& options) {
+std::vector<std::string> parse_words(Words words, Options& options) {
   CLI::App app;
   app.set_help_flag();
   app.prefix_command();
   for (const auto& entry : Entries) {
-    if (std::any_of(typed.begin(), typed.end(),
+    if (std::any_of(words.begin(), words.end(),
                     [&](std::string_view word) { return mentions(word, entry); }))
-      register_option(app, entry, typed, options);
+      register_option(app, entry, words, options);
   }
   try {
-    app.parse(std::vector<std::string>(typed.rbegin(), typed.rend()));
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ArgumentMismatch&) {
-    refuse_without_value(typed.back());
+    refuse_without_value(words.back());
   } catch (const CLI::Error& error) {
     throw base::Error(cat("the command line: ", printable(error.what())));
   }
   auto rest = app.remaining();
-  refuse_empty_values(typed.first(typed.size() - rest.size()));
+  refuse_empty_values(words.first(words.size() - rest.size()));
   if (rest.empty()) return rest;
   if (rest.front() == "--") {
     rest.erase(rest.begin());
@@ -248,8 +248,8 @@ void check_together(const Options& options) {
 
 Options parse_options(int argc, const char* const* argv) {
   Options options;
-  const Typed typed(argv, static_cast<std::size_t>(std::max(argc, 0)));
-  if (typed.size() > 1) options.command = parse_words(typed.subspan(1), options);
+  const Words words(argv, static_cast<std::size_t>(std::max(argc, 0)));
+  if (words.size() > 1) options.command = parse_words(words.subspan(1), options);
   check_together(options);
   return options;
 }

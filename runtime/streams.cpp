@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <utility>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -18,30 +16,25 @@ Streams::Streams(const Options& options, int directory)
   if (!detached_) return;
   log_.emplace(directory, options.log_size);
   if (tty_) return;
-  base::Pipe output = base::open_pipe();
-  output_end_ = std::move(output.reader);
-  output_ = std::move(output.writer);
-  if (interactive_) {
-    base::Pipe input = base::open_pipe();
-    input_ = std::move(input.reader);
-    input_end_ = std::move(input.writer);
-  } else {
-    input_ = base::open_or_throw("/dev/null", O_RDONLY);
-  }
+  output_ = base::open_pipe();
+  if (interactive_)
+    input_ = base::open_pipe();
+  else
+    input_.reader = base::open_or_throw("/dev/null", O_RDONLY);
 }
 
 void Streams::give_to(ChildConfig& child) const {
   child.tty = tty_;
-  child.input = input_.get();
-  child.output = output_.get();
+  child.input = input_.reader.get();
+  child.output = output_.writer.get();
 }
 
 void Streams::start(base::EventLoop& loop, base::UniqueFd master) {
-  input_.reset();
-  output_.reset();
+  input_.reader.reset();
+  output_.writer.reset();
   master_ = std::move(master);
   const Relay::Sink to_log = [this](std::string_view text) { log_->append(text); };
-  if (output_end_.valid()) from_program_.emplace(loop, output_end_.get(), to_log);
+  if (output_.reader.valid()) from_program_.emplace(loop, output_.reader.get(), to_log);
   if (!master_.valid()) return;
   if (detached_) {
     from_program_.emplace(loop, master_.get(), to_log);

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/event_loop.h"
+#include "base/file.h"
 #include "base/unique_fd.h"
 #include "runtime/child.h"
 #include "runtime/log_file.h"
@@ -40,8 +41,8 @@ class Streams {
 
  private:
   bool detached_, tty_, interactive_;
-  base::UniqueFd input_, input_end_;    // the program's, ours
-  base::UniqueFd output_, output_end_;  // the program's, ours
+  base::Pipe input_;   // the program reads, we write
+  base::Pipe output_;  // the program writes, we read
   base::UniqueFd master_;
   std::optional<LogFile> log_;
   std::optional<RawTerminal> raw_;
