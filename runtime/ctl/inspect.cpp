@@ -187,7 +187,10 @@ int inspect(const Names& names, bool as_json) {
     text += (text.empty() ? "" : "\n") + text_of(description);
     all.push_back(description);
   }
-  print(as_json ? all.dump(2, ' ', false, json::error_handler_t::replace) + "\n" : text);
+  if (as_json)
+    print_json(all);
+  else
+    print(text);
   return 0;
 }
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Containers and networks as tables, and the same as JSON.
-#include <unistd.h>
 
 #include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "netsetup/json.h"
 #include "netsetup/networks.h"
@@ -20,10 +18,6 @@ using base::cat;
 using nlohmann::json;
 
 namespace {
-
-void print_json(const json& value) {
-  print(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
-}
 
 std::string status_of(const Container& container, long now) {
   if (container.running)

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "netsetup/json.h"
 #include "runtime/control.h"
@@ -23,7 +22,10 @@ int list_ports(const Names& names, bool as_json) {
     for (const auto& port : container.description.ports)
       text += base::cat(names.size() > 1 ? container.name + " " : "", port.text(), "\n");
   }
-  print(as_json ? all.dump(2) + "\n" : text);
+  if (as_json)
+    print_json(all);
+  else
+    print(text);
   return 0;
 }
 

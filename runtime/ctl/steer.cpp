@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Containers stopped, killed, waited for and removed. What is asked of several is asked of all of
 // them first, so that they end side by side.
-#include <unistd.h>
 
 #include <csignal>
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "netsetup/sweep.h"
 #include "runtime/configs.h"

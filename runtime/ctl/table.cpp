@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/file.h"
@@ -15,6 +16,10 @@ namespace runtime::ctl {
 
 void print(const std::string& text) {
   base::write_all(STDOUT_FILENO, text, "write to standard output");
+}
+
+void print_json(const nlohmann::json& value) {
+  print(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t width) {

@@ -2,6 +2,7 @@
 // What a command shows: text on standard output, in columns that fit the terminal.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,9 @@ namespace runtime::ctl {
 
 /// Writes TEXT to standard output. Throws Error.
 void print(const std::string& text);
+
+/// Writes VALUE, indented; bytes that are no UTF-8 are shown as it can be. Throws Error.
+void print_json(const nlohmann::json& value);
 
 /// ROWS as lines, the first being the headings. The last column is cut where a line would be longer
 /// than WIDTH (0: never); control characters are shown as printable() shows them.
