@@ -121,9 +121,9 @@ bool mentions(std::string_view word, const Entry& entry) {
          (word.size() == entry.name.size() || word[entry.name.size()] == '=');
 }
 
-using Words = std::span<const char* const>;
+using CommandLine = std::span<const char* const>;
 
-void apply(const Entry& entry, Words words, std::string_view value, Options& options) {
+void apply(const Entry& entry, CommandLine words, std::string_view value, Options& options) {
   if (entry.example.empty() && entry.name != "--wait") {
     if (value != "true") values::refuse(entry.name, value, "it is a switch and takes no value");
   } else if (entry.letter != 0 && value.starts_with('=')) {
@@ -134,7 +134,7 @@ void apply(const Entry& entry, Words words, std::string_view value, Options& opt
   entry.apply(options, value);
 }
 
-void register_option(CLI::App& app, const Entry& entry, Words words, Options& options) {
+void register_option(CLI::App& app, const Entry& entry, CommandLine words, Options& options) {
   const std::string names =
       entry.letter == 0 ? std::string(entry.name) : cat('-', entry.letter, ',', entry.name);
   const CLI::callback_t callback = [&entry, words, &options](const CLI::results_t& results) {
@@ -188,7 +188,7 @@ std::size_t slips(std::string_view word, std::string_view name) {
 }
 
 /// CLI11 takes the word after `--name=` for its value: it would be PROGRAM.
-void refuse_empty_values(Words words) {
+void refuse_empty_values(CommandLine words) {
   for (const std::string_view word : words) {
     for (const auto& entry : Entries) {
       if (word.size() == entry.name.size() + 1 && word.back() == '=' && mentions(word, entry))
@@ -198,7 +198,7 @@ void refuse_empty_values(Words words) {
 }
 
 /// Applies all options to OPTIONS; returns the words that are left, PROGRAM and its arguments.
-std::vector<std::string> parse_words(Words words, Options& options) {
+std::vector<std::string> parse_words(CommandLine words, Options& options) {
   CLI::App app;
   app.set_help_flag();
   app.prefix_command();
@@ -248,7 +248,7 @@ void check_together(const Options& options) {
 
 Options parse_options(int argc, const char* const* argv) {
   Options options;
-  const Words words(argv, static_cast<std::size_t>(std::max(argc, 0)));
+  const CommandLine words(argv, static_cast<std::size_t>(std::max(argc, 0)));
   if (words.size() > 1) options.command = parse_words(words.subspan(1), options);
   check_together(options);
   return options;
