@@ -14,6 +14,7 @@ import time
 import world
 
 BARE, BARE_NET = "bare clone, no network", "bare clone + network"
+FLOOR = "bare, all that we promise"
 
 
 class Contender:
@@ -37,15 +38,18 @@ def mini_run(program):
 
 
 def bare(build):
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bare.c")
-    dynamic = compiler(build)("bare", source)
-    static = compiler(build)("bare-static", "-static", source)
+    here = os.path.dirname(os.path.abspath(__file__))
+    sources = [os.path.join(here, name) for name in ("bare.c", "bare_network.c", "bare_container.c")]
+    dynamic = compiler(build)("bare", *sources)
+    static = compiler(build)("bare-static", "-static", *sources)
     network = ["-n", world.BRIDGE, world.ADDRESS, world.GATEWAY]
     return [
         Contender(BARE_NET, [dynamic, *network, "true"], 1.5),
         Contender(BARE, [dynamic, "true"], 2.7),
         Contender(BARE_NET + ", static", [static, *network, "true"]),
         Contender(BARE + ", static", [static, "true"]),
+        Contender(FLOOR, [dynamic, *network, "-c", "true"]),
+        Contender(FLOOR + ", static", [static, *network, "-c", "true"]),
     ]
 
 

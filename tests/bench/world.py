@@ -46,6 +46,8 @@ def build():
         f"ip link add {BRIDGE} type bridge",
         f"ip addr add {GATEWAY}/24 dev {BRIDGE}",
         f"ip link set {BRIDGE} up",
+        "nft add table ip bare",
+        "nft add map ip bare ports { type inet_service : ipv4_addr . inet_service ; }",
     ):
         subprocess.run(line.split(), check=True)
 

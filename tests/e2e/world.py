@@ -73,12 +73,15 @@ def _quiet_ipv6():
 
 
 def _await_link_local_addresses(*links):
-    """The kernel gives them once it has noticed the carrier, which may take it a second."""
+    """The kernel gives them once it has noticed the carrier, which may take it a second; the route to the address
+    itself comes last."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline and os.path.exists("/proc/net/if_inet6"):
         with open("/proc/net/if_inet6") as file:
-            fields = [line.split() for line in file]
-        if {f[5] for f in fields if f[0].startswith("fe80")} >= set(links):
+            addresses = {fields[5]: fields[0] for fields in map(str.split, file) if fields[0].startswith("fe80")}
+        with open("/proc/net/ipv6_route") as file:
+            routes = {fields[0] for fields in map(str.split, file) if fields[1] == "80"}
+        if all(addresses.get(link) in routes for link in links):
             return
         time.sleep(0.002)
 
