@@ -95,25 +95,33 @@ int status_of(const siginfo_t& child) {
   return child.si_code == CLD_EXITED ? child.si_status : 128 + child.si_status;
 }
 
-/// Reaps all that are dead; the program's status if it was among them.
-std::optional<int> reap(pid_t program) {
-  std::optional<int> status;
-  siginfo_t dead{};
-  while (::waitid(P_ALL, 0, &dead, WEXITED | WNOHANG) == 0 && dead.si_pid != 0) {
-    if (dead.si_pid == program) status = status_of(dead);
-    dead = {};
+struct Reaped {
+  std::optional<int> status;  // the program's, if it was among the dead
+  bool childless = false;  // every process that is not a visitor descends from us: none is left
+};
+
+/// Reaps all that are dead.
+Reaped reap(pid_t program) {
+  Reaped reaped;
+  for (;;) {
+    siginfo_t dead{};
+    if (::waitid(P_ALL, 0, &dead, WEXITED | WNOHANG) < 0) {
+      reaped.childless = errno == ECHILD;
+      return reaped;
+    }
+    if (dead.si_pid == 0) return reaped;
+    if (dead.si_pid == program) reaped.status = status_of(dead);
   }
-  return status;
 }
 
 /// Whether the program, which has exited with 0, left a server in the background.
 pid_t find_background(pid_t program) {
   for (int waited = 0;; ++waited) {
-    reap(program);
     const Others left = others(program);
     if (left.outside != 0 || !left.inside || waited == SetsidMilliseconds) return left.outside;
     const timespec moment = {0, 1'000'000};
     ::nanosleep(&moment, nullptr);
+    reap(program);
   }
 }
 
@@ -141,9 +149,9 @@ int run_init(pid_t program, const std::string& name, int stop_signal, const Chan
       ::kill(receiver(signal.si_signo, program, in_background), signal.si_signo);
       continue;
     }
-    const auto status = reap(program);
-    if (status && *status != 0) return *status;
-    if (status) {
+    const Reaped reaped = reap(program);
+    if (reaped.status && (*reaped.status != 0 || reaped.childless)) return *reaped.status;
+    if (reaped.status) {
       const pid_t server = find_background(program);
       if (server == 0) return 0;
       in_background = true;
@@ -151,7 +159,7 @@ int run_init(pid_t program, const std::string& name, int stop_signal, const Chan
                    base::cat(name, " went to the background (process ", server,
                              " inside); the container stays up until it ends"));
       if (stop != 0) ::kill(-1, stop);  // it was meant for what has remained, too
-    } else if (in_background && others(program).outside == 0) {
+    } else if (in_background && (reaped.childless || others(program).outside == 0)) {
       return 0;
     }
   }
