@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/test_point.h"
 #include "base/text.h"
 #include "netsetup/networks.h"
@@ -131,7 +132,7 @@ void ContainerNetwork::join() {
         return network.subnet.text();
       },
       [&] { return rtnl::find_index(kernel_.host_route(), bridge).has_value(); }, mend);
-  network_ = {request_.bridge, described_subnet(subnet)};
+  network_ = network_of(state_.fd(), cat(NetworkScopePrefix, bridge), subnet);
   lease_ = Lease::take(network_scope_.directory(), network_.subnet);
 }
 
@@ -267,6 +268,16 @@ std::vector<std::string> ContainerNetwork::foreign_drops() {
   return lines;
 }
 
+Network network_of(int state, const std::string& name, const std::string& up) {
+  if (auto described = described_network(name, up)) return *std::move(described);
+  const auto directory = base::open_or_throw(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, state);
+  for (const auto& step : Journal(directory.get()).read())
+    if (const auto* rules = std::get_if<NetworkRules>(&step.object))
+      return {rules->bridge, rules->subnet};
+  throw Error(cat("neither up nor journal of ", name,
+                  " in /run/mini-run tells the network's subnet; end its containers first"));
+}
+
 std::vector<Network> networks() {
   std::vector<Network> found;
   const auto state = State::peek();
@@ -274,7 +285,7 @@ std::vector<Network> networks() {
   for (const auto& name : entries(state.get())) {
     if (!name.starts_with(NetworkScopePrefix)) continue;
     if (const auto up = Scope(state.get(), name).peek())
-      found.push_back({name.substr(NetworkScopePrefix.size()), described_subnet(*up)});
+      found.push_back(network_of(state.get(), name, *up));
   }
   std::ranges::sort(found, {}, &Network::bridge);
   return found;
@@ -294,10 +305,11 @@ std::vector<Step> preview(const NetworkRequest& request) {
   if (!state.valid() || !Scope(state.get(), "host").peek())
     append(host_plan(closed_interfaces(kernel)));
   std::optional<std::string> up;
-  if (state.valid()) up = Scope(state.get(), cat(NetworkScopePrefix, request.bridge)).peek();
+  const std::string scope = cat(NetworkScopePrefix, request.bridge);
+  if (state.valid()) up = Scope(state.get(), scope).peek();
   Network network;
   if (up) {
-    network = {request.bridge, described_subnet(*up)};
+    network = network_of(state.get(), scope, *up);
   } else {
     network = choose_network(kernel, request.bridge);
     append(network_plan(network));
@@ -305,9 +317,9 @@ std::vector<Step> preview(const NetworkRequest& request) {
   // What would be refused is refused here too: undo() looks, and changes nothing.
   for (const auto& step : plan) static_cast<void>(kernel.undo(step));
   const base::UniqueFd directory(
-      state.valid() ? ::openat(state.get(), cat(NetworkScopePrefix, request.bridge).c_str(),
-                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                    : -1);
+      state.valid()
+          ? ::openat(state.get(), scope.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+          : -1);
   append(container_plan(network, {request.name, 0, veth_name(request.run),
                                   Lease::preview(directory.get(), network.subnet), request.ports}));
   return plan;

@@ -161,13 +161,16 @@ bool is_crossed_out(std::string_view line) {
 
 }  // namespace
 
-Journal::Journal(int dir)
-    : file_(base::open_or_throw("journal", O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK,
-                                dir)) {
+Journal::Journal(int dir) {
+  constexpr const char* Name = "journal";
+  constexpr int Flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  file_ = base::UniqueFd(::openat(dir, Name, Flags, 0600));
   struct stat status {};
-  base::check(::fstat(fd(), &status), "look at a journal in /run/mini-run");
-  if (!S_ISREG(status.st_mode))
-    throw base::Error("a journal in /run/mini-run is not a file; remove it");
+  // What lies there and is no file is somebody's mistake, and must not be in the way for ever.
+  const bool in_the_way = file_.valid() ? ::fstat(fd(), &status) == 0 && !S_ISREG(status.st_mode)
+                                        : errno == ELOOP || errno == EISDIR || errno == ENXIO;
+  if (in_the_way) ::renameat(dir, Name, dir, "journal.damaged");
+  if (in_the_way || !file_.valid()) file_ = base::open_or_throw(Name, Flags, dir);
 }
 
 void Journal::append(const Step& undo) const {

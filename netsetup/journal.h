@@ -23,7 +23,8 @@ namespace netsetup {
 
 class Journal {
  public:
-  /// The file `journal` in DIR (a descriptor), made where it is not there yet.
+  /// The file `journal` in DIR (a descriptor), made where it is not there yet; what is there but no
+  /// file is set aside, as `journal.damaged`. Throws Error.
   explicit Journal(int dir);
 
   void append(const Step& undo) const;

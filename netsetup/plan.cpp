@@ -47,13 +47,16 @@ std::string interface_sysctl(std::string_view family, std::string_view interface
   return base::cat("net.", family, ".conf.", interface, ".", key);
 }
 
-Cidr described_subnet(const std::string& up) {
+std::optional<Network> described_network(std::string_view name, std::string_view up) {
   const auto subnet = Cidr::parse(up);
-  if (!subnet)
-    throw base::Error(base::cat("/run/mini-run does not tell the network's subnet but '",
-                                base::printable(up),
-                                "'; end the containers and remove /run/mini-run"));
-  return *subnet;
+  if (!subnet || !name.starts_with(NetworkScopePrefix)) return std::nullopt;
+  return Network{std::string(name.substr(NetworkScopePrefix.size())), *subnet};
+}
+
+std::vector<Step> described_plan(std::string_view name, std::string_view up) {
+  if (!name.starts_with(NetworkScopePrefix)) return host_plan({});
+  const auto network = described_network(name, up);
+  return network ? network_plan(*network) : std::vector<Step>();
 }
 
 std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces) {

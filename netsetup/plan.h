@@ -39,8 +39,11 @@ struct Endpoint {
 /// A network's scope (scope.h) is named with this before its bridge's name, and described by its
 /// subnet's text.
 inline constexpr std::string_view NetworkScopePrefix = "network-";
-/// Throws Error where UP, a network's description, is no subnet.
-Cidr described_subnet(const std::string& up);
+/// The network whose scope is called NAME and described by UP; nothing where UP is damaged.
+std::optional<Network> described_network(std::string_view name, std::string_view up);
+/// What makes the thing of the scope NAME, as far as that and UP tell: without the host's
+/// interfaces.
+std::vector<Step> described_plan(std::string_view name, std::string_view up);
 
 /// INTERFACES: those of the host on which forwarding is to be switched on.
 std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces);

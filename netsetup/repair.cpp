@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "netsetup/journal.h"
+#include "netsetup/networks.h"
 #include "netsetup/plan.h"
 #include "netsetup/record.h"
 #include "netsetup/rtnl.h"
@@ -152,7 +153,8 @@ void repair(Kernel& kernel, const State& state) {
       Scope scope(state.fd(), name);
       const auto up = scope.enter();
       if (!up) return;
-      const Network network{name.substr(NetworkScopePrefix.size()), described_subnet(*up)};
+      const Network network = network_of(state.fd(), name, *up);
+      if (*up != network.subnet.text()) scope.describe(network.subnet.text());
       mend_network(kernel, network);
       bridges.push_back(network.bridge);
     });

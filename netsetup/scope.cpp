@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/test_point.h"
 #include "base/text.h"
+#include "netsetup/plan.h"
 #include "netsetup/state.h"
 
 namespace netsetup {
@@ -26,7 +27,19 @@ void write_up(int directory, const std::string& text) {
   base::check(::renameat(directory, "up.new", directory, "up"), "write to /run/mini-run");
 }
 
+/// Nothing where the thing is not up; empty where the file is damaged: the thing is up all the
+/// same.
+std::optional<std::string> read_up(const std::string& path, int directory) {
+  try {
+    return base::read_file(path, directory);
+  } catch (const base::Error&) {
+    return "";
+  }
+}
+
 }  // namespace
+
+std::optional<std::string> Scope::up() const { return read_up("up", directory_.get()); }
 
 /// False: the directory was removed by somebody before the lock file was open.
 bool Scope::open() {
@@ -70,19 +83,19 @@ std::string Scope::join(Kernel& kernel, const Build& build, const Check& check,
                         const Repair& repair) {
   for (;;) {
     if (!lock(LOCK_SH)) continue;
-    const auto up = base::read_file("up", directory_.get());
-    if (up && check()) return *up;
-    if (up && alone()) {
+    const auto description = up();
+    if (description && check()) return *description;
+    if (description && alone()) {
       undo(kernel);
       continue;
     }
-    if (up) {
+    if (description) {
       repair();
-      if (lock(LOCK_SH) && check()) return *up;
+      if (lock(LOCK_SH) && check()) return *description;
       continue;
     }
     if (!lock(LOCK_EX)) continue;
-    if (base::read_file("up", directory_.get())) continue;  // somebody was quicker
+    if (up()) continue;  // somebody was quicker
     try {
       Journal journal(directory_.get());
       undo_all(kernel, journal.read());
@@ -97,7 +110,7 @@ std::string Scope::join(Kernel& kernel, const Build& build, const Check& check,
 
 std::optional<std::string> Scope::enter() {
   if (!peek() || !lock(LOCK_SH | LOCK_NB)) return std::nullopt;
-  return base::read_file("up", directory_.get());
+  return up();
 }
 
 void Scope::describe(const std::string& description) const {
@@ -115,13 +128,26 @@ std::vector<std::string> Scope::leave(Kernel& kernel) noexcept {
   return {};
 }
 
+/// What the journal says, oldest first. Where lines of it are lost but the thing is up, also what
+/// DESCRIPTION tells; only what sysctls were before is then unknown.
+std::vector<Step> Scope::undo_steps(Kernel& kernel,
+                                    const std::optional<std::string>& description) const {
+  std::size_t damaged = 0;
+  auto steps = Journal(directory_.get()).read(&damaged);
+  if (!description || (damaged == 0 && !steps.empty())) return steps;
+  for (const auto& step : described_plan(name_, *description))
+    if (auto undo = kernel.undo(step)) steps.push_back(*std::move(undo));
+  return steps;
+}
+
 /// Needs: the exclusive lock. Afterwards neither lock nor directory is held.
 std::vector<std::string> Scope::undo(Kernel& kernel) noexcept {
   std::vector<std::string> failures;
   try {
+    const auto steps = undo_steps(kernel, up());
     ::unlinkat(directory_.get(), "up", 0);  // first: half of it is not up
     base::test_point("scope down");
-    failures = undo_all(kernel, Journal(directory_.get()).read());
+    failures = undo_all(kernel, steps);
     if (failures.empty()) remove_directory(parent_, name_);
     base::test_point("scope removed");
   } catch (const std::exception& error) {
@@ -132,8 +158,6 @@ std::vector<std::string> Scope::undo(Kernel& kernel) noexcept {
   return failures;
 }
 
-std::optional<std::string> Scope::peek() const {
-  return base::read_file(base::cat(name_, "/up"), parent_);
-}
+std::optional<std::string> Scope::peek() const { return read_up(base::cat(name_, "/up"), parent_); }
 
 }  // namespace netsetup

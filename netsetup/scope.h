@@ -59,6 +59,8 @@ class Scope {
   bool open();
   bool lock(int operation);
   bool alone();
+  [[nodiscard]] std::optional<std::string> up() const;
+  std::vector<Step> undo_steps(Kernel& kernel, const std::optional<std::string>& description) const;
   std::vector<std::string> undo(Kernel& kernel) noexcept;
 
   int parent_;

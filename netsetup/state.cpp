@@ -85,7 +85,9 @@ void remove_directory(int dir, const std::string& name) noexcept {
     const base::UniqueFd doomed(::openat(dir, name.c_str(), DirectoryFlags));
     // Without a descriptor left it may still be empty.
     if (doomed.valid())
-      for (const auto& file : entries(doomed.get())) ::unlinkat(doomed.get(), file.c_str(), 0);
+      for (const auto& file : entries(doomed.get()))
+        if (::unlinkat(doomed.get(), file.c_str(), 0) < 0 && errno == EISDIR)
+          ::unlinkat(doomed.get(), file.c_str(), AT_REMOVEDIR);
     ::unlinkat(dir, name.c_str(), AT_REMOVEDIR);
   } catch (const std::exception&) {
     // Whoever comes next finds it and removes it.

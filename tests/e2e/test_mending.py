@@ -257,6 +257,41 @@ class Corrupt(Case):
                 self.assertEqual(self.never_crashes("rm", "bad").stdout, "bad\n")
             self.run_for_each(body)
 
+    def test_a_bad_status_leaves_the_rest_of_the_record(self):
+        self.detach("--name", "bad", "/bin/sh", "-c", "echo hello")
+        self.until_ended("bad")
+        self.damage("ended/bad", "status", "garbage")
+        self.assertRegex(self.never_crashes("ps", "-a").stderr, r"\Aminictl: container bad: its status .* set aside\n\Z")
+        self.assertIn("echo hello", self.ctl("ps", "-a"))
+        self.ctl("rm", "bad")
+
+    def test_what_containers_share(self):
+        for record, file in (
+            ("network-mini0", "journal"), ("network-mini0", "up"), ("network-mini0", "leases"), ("host", "up"),
+        ):
+            for how in self.DAMAGES:
+                if file == "leases" and how in ("fifo", "symlink", "loop"):
+                    continue  # it holds the locks on addresses: there is no setting it aside
+                with self.subTest(f"{record}/{file}: {how}"):
+                    before = self.world.state()
+                    self.detach("--rm", "--name", "good", "--wait=60", "-p", "8081:80", *traffic.server())
+                    self.damage(record, file, how)
+                    self.goes_on()
+                    self.assertEqual(self.never_crashes("network").returncode, 0)
+                    self.assertEqual(self.world.minictl("repair").returncode, 0)
+                    self.goes_on()
+                    self.ctl("stop", "-t", "0", "good")
+                    self.assert_same_state(before, 10)
+
+    def test_the_journal_of_one_that_runs(self):
+        def body(how):
+            self.detach("--rm", "--name", "bad", "-p", "8080:80", *FOREVER)
+            self.damage("containers/bad", "journal", how)
+            self.assertEqual(self.world.minictl("repair").returncode, 0)
+            self.goes_on()
+            self.ctl("rm", "-f", "bad")
+        self.run_for_each(body)
+
     def test_the_record_of_one_that_runs(self):
         def body(how):
             self.detach("--rm", "--name", "bad", "-p", "8080:80", *FOREVER)
