@@ -56,8 +56,4 @@ class Question {
   base::UniqueFd socket_;
 };
 
-inline std::optional<std::string> ask(int directory, const Words& request) {
-  return Question(directory, request).answer();
-}
-
 }  // namespace runtime

@@ -97,7 +97,7 @@ int status_of(const siginfo_t& child) {
 
 struct Reaped {
   std::optional<int> status;  // the program's, if it was among the dead
-  bool childless = false;  // every process that is not a visitor descends from us: none is left
+  bool childless = false;     // every process that is not a visitor descends from us: none is left
 };
 
 /// Reaps all that are dead.

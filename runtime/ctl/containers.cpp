@@ -2,10 +2,12 @@
 #include "runtime/ctl/containers.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 
 #include "base/error.h"
@@ -15,7 +17,6 @@
 #include "netsetup/state.h"
 #include "netsetup/sweep.h"
 #include "runtime/configs.h"
-#include "runtime/control.h"
 #include "runtime/say.h"
 
 namespace runtime::ctl {
@@ -44,55 +45,96 @@ std::optional<Description> described_again(const Container& container) {
   return std::nullopt;
 }
 
-void set_aside(const Container& container, const Error& error) {
+void set_aside(const Container& container, const char* file, const Error& error) {
   say(cat("container ", printable(container.name), ": ", error.what(), "; it is set aside"));
-  for (const char* file : {"container.json", "status"})
-    ::renameat(container.directory.get(), file, container.directory.get(),
-               cat(file, ".damaged").c_str());
+  ::renameat(container.directory.get(), file, container.directory.get(),
+             cat(file, ".damaged").c_str());
 }
 
-/// Fills in what its files say. False: it is not there yet, or damaged.
-bool read(Container& container) {
+std::optional<Description> description_of(const Container& container) {
   try {
-    std::optional<Description> description;
-    try {
-      description = read_description(container.directory.get());
-    } catch (const Error& error) {
-      set_aside(container, error);
-      if (container.running) description = described_again(container);
-    }
-    if (!description) return false;  // it is being born
-    container.description = std::move(*description);
-    if (!container.running) container.end = read_end(container.directory.get());
-    return true;
+    return read_description(container.directory.get());
   } catch (const Error& error) {
-    set_aside(container, error);
-    return false;
+    set_aside(container, "container.json", error);
+  }
+  if (!container.running) return std::nullopt;
+  return described_again(container);
+}
+
+std::optional<End> recorded_end(const Container& container) {
+  try {
+    return read_end(container.directory.get());
+  } catch (const Error& error) {
+    set_aside(container, "status", error);
+    return std::nullopt;
   }
 }
 
-/// Those of the directory KIND, "containers" or "ended". DEAD: whether one of them has no mini-run
-/// any more and should have.
-std::vector<Container> list(const base::UniqueFd& state, const char* kind, bool& dead) {
-  std::vector<Container> found;
-  const bool ended = std::string_view(kind) == "ended";
-  const auto parent = open_directory(state.get(), kind);
-  if (!parent.valid()) return found;
-  auto names = netsetup::entries(parent.get());
-  found.reserve(names.size());
-  for (auto& name : names) {
-    Container container;
-    container.directory = open_directory(parent.get(), name);
-    if (!container.directory.valid()) continue;
-    container.name = std::move(name);
-    container.running = !ended && netsetup::is_alive(container.directory.get());
-    if (!container.running && !ended) dead = true;
-    // A damaged record must not hide a container that runs, or hinder its removal.
-    const bool whole = read(container);
-    if (!whole) container.description.name = container.name;
-    if (whole || ended) found.push_back(std::move(container));
+/// Fills in what its files say. False: they are not there yet, or damaged.
+bool read(Container& container) {
+  auto description = description_of(container);
+  if (!description) return false;
+  container.description = std::move(*description);
+  if (!container.running) container.end = recorded_end(container);
+  return true;
+}
+
+constexpr const char* Running = "containers";
+constexpr const char* Ended = "ended";
+
+/// The names in the directory KIND of STATE.
+std::vector<std::string> names_of(const base::UniqueFd& state, const char* kind) {
+  const auto directory = open_directory(state.get(), kind);
+  return directory.valid() ? netsetup::entries(directory.get()) : std::vector<std::string>();
+}
+
+/// Undoes what those left whose mini-run is dead, and where none lives, what the last one left.
+void sweep_dead(const base::UniqueFd& state) {
+  const auto is_dead = [&](const std::string& name) {
+    const auto directory = open_directory(state.get(), cat(Running, "/", name));
+    return directory.valid() && !netsetup::is_alive(directory.get());
+  };
+  const auto names = names_of(state, Running);
+  if (names.empty() || std::ranges::any_of(names, is_dead)) netsetup::sweep(configs::Ruleset);
+}
+
+/// Where a container's record is.
+struct Place {
+  bool ended = false;
+  std::string name;
+};
+
+/// The record NAME, or all whose names begin so.
+std::vector<Place> find(const base::UniqueFd& state, const std::string& name) {
+  std::vector<Place> beginning;
+  for (const bool ended : {false, true}) {
+    for (auto& each : names_of(state, ended ? Ended : Running)) {
+      if (each == name) return {{ended, name}};
+      if (each.starts_with(name)) beginning.push_back({ended, std::move(each)});
+    }
   }
-  return found;
+  return beginning;
+}
+
+Error ambiguous(const std::string& name, const std::vector<Place>& places) {
+  std::vector<std::string> names;
+  for (const auto& place : places) names.push_back(place.name);
+  std::ranges::sort(names);
+  return Error(cat(printable(name), " may be any of ", base::join(names, ", ")));
+}
+
+/// The container of PLACE; nothing where it is not there any more, or not yet.
+std::optional<Container> load(const base::UniqueFd& state, const Place& place) {
+  const auto& [ended, name] = place;
+  Container container;
+  container.directory = open_directory(state.get(), cat(ended ? Ended : Running, "/", name));
+  if (!container.directory.valid()) return std::nullopt;
+  container.name = name;
+  container.running = !ended && netsetup::is_alive(container.directory.get());
+  if (read(container)) return container;
+  if (!ended) return std::nullopt;
+  container.description.name = name;  // a damaged record must not hinder its removal
+  return container;
 }
 
 base::UniqueFd open_process(const Container& container, pid_t pid) {
@@ -107,35 +149,31 @@ base::UniqueFd open_process(const Container& container, pid_t pid) {
 
 std::vector<Container> all_containers(bool ended) {
   std::vector<Container> found;
-  bool dead = false;
-  auto state = netsetup::State::peek();
+  const auto state = netsetup::State::peek();
   if (!state.valid()) return found;
-  found = list(state, "containers", dead);
-  if (dead || found.empty()) {
-    netsetup::sweep(configs::Ruleset);
-    found = list(state, "containers", dead);
-  }
-  if (ended) {
-    auto kept = list(state, "ended", dead);
-    std::ranges::move(kept, std::back_inserter(found));
+  sweep_dead(state);
+  for (auto& [has_ended, name] : find(state, "")) {
+    if (has_ended && !ended) continue;
+    auto container = load(state, {has_ended, std::move(name)});
+    if (!container) continue;
+    container->directory.reset();  // there may be more of them than we may have descriptors
+    found.push_back(std::move(*container));
   }
   std::ranges::sort(found, {}, &Container::name);
   return found;
 }
 
 Container find_container(const std::string& name) {
-  auto all = all_containers(true);
-  std::vector<Container*> matching;
-  for (auto& each : all) {
-    if (each.name == name) return std::move(each);
-    if (each.name.starts_with(name)) matching.push_back(&each);
+  const auto state = netsetup::State::peek();
+  if (state.valid()) sweep_dead(state);
+  constexpr int Tries = 2;  // it may end between the look for its name and the one into its record
+  for (int tries = 0; state.valid() && !name.empty() && tries < Tries; ++tries) {
+    const auto places = find(state, name);
+    if (places.size() > 1) throw ambiguous(name, places);
+    if (places.empty()) break;
+    if (auto container = load(state, places.front())) return std::move(*container);
   }
-  if (matching.size() == 1) return std::move(*matching.front());
-  if (matching.empty() || name.empty())
-    throw Error(cat("there is no container ", printable(name), "; `minictl ps -a` lists all"));
-  std::vector<std::string> names;
-  for (const auto* each : matching) names.push_back(each->name);
-  throw Error(cat(printable(name), " may be any of ", base::join(names, ", ")));
+  throw Error(cat("there is no container ", printable(name), "; `minictl ps -a` lists all"));
 }
 
 Container find_running(const std::string& name) {
@@ -149,6 +187,23 @@ void forget(const Container& container) {
   if (!state.valid()) return;
   const auto parent = open_directory(state.get(), "ended");
   if (parent.valid()) netsetup::remove_directory(parent.get(), container.name);
+}
+
+void wake(const Container& container) {
+  if (!container.running) return;
+  const pid_t pid = container.description.supervisor;
+  const auto process = base::open_process(pid);
+  const auto stat = base::read_file(cat("/proc/", pid, "/stat"));
+  // PID (NAME) STATE, where the name may hold anything; T: stopped, by a signal or a terminal.
+  if (process.valid() && stat &&
+      std::string_view(*stat).substr(stat->rfind(')') + 1).starts_with(" T") &&
+      netsetup::is_alive(container.directory.get()))
+    ::syscall(SYS_pidfd_send_signal, process.get(), SIGCONT, nullptr, 0);
+}
+
+std::optional<std::string> ask(const Container& container, const Words& request) {
+  wake(container);
+  return Question(container.directory.get(), request).answer();
 }
 
 base::UniqueFd open_init(const Container& container) {

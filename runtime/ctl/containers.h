@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "runtime/control.h"
 #include "runtime/description.h"
 
 namespace runtime::ctl {
 
 struct Container {
   std::string name;
-  base::UniqueFd directory;  // its record
+  base::UniqueFd directory;  // its record; not of all_containers()
   bool running = false;
   Description description;
   std::optional<End> end;
@@ -30,6 +31,12 @@ Container find_running(const std::string& name);
 
 /// Removes the record of an ended container.
 void forget(const Container& container);
+
+/// Lets the container's mini-run go on where a signal has stopped it: it would not hear us.
+void wake(const Container& container);
+/// Asks the container's mini-run, awake, and waits for the answer: nothing where it has ended.
+/// Throws Error with what is answered as an error.
+std::optional<std::string> ask(const Container& container, const Words& request);
 
 /// A descriptor of the container's process 1 (pidfd_open(2)), or of its mini-run. Throws Error
 /// where it has ended meanwhile.

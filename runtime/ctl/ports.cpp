@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "netsetup/json.h"
-#include "runtime/control.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
 #include "runtime/ctl/table.h"
@@ -34,7 +33,7 @@ int change_ports(const std::string& name, const std::string& change,
   const auto container = find_running(name);
   Words request = {change};
   request.insert(request.end(), ports.begin(), ports.end());
-  const auto answer = ask(container.directory.get(), request);
+  const auto answer = ask(container, request);
   if (!answer) throw base::Error(base::cat("the container ", container.name, " has ended"));
   print(*answer);
   return 0;

@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "netsetup/sweep.h"
 #include "runtime/configs.h"
-#include "runtime/control.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
 #include "runtime/ctl/table.h"
@@ -37,10 +36,11 @@ int for_each(const Names& names, const Function& function) {
   return status;
 }
 
-/// Asks the mini-run of CONTAINER and waits for its end; the container's exit status.
+/// Asks the mini-run of CONTAINER, which must be awake, and waits for its end; the container's exit
+/// status.
 int end_of(const Container& container, const Words& request) {
   if (!container.running) return container.end ? container.end->status : 128 + SIGKILL;
-  const auto answer = ask(container.directory.get(), request);
+  const auto answer = Question(container.directory.get(), request).answer();
   if (answer) return base::parse_number<int>(*answer).value_or(base::ExitFailure);
   // It ended before it heard us, and its record tells; or it was killed, and all in it.
   for (const auto& ended : all_containers(true))
@@ -58,6 +58,7 @@ int stop(const Names& names, const std::optional<std::string>& timeout) {
   }
   std::vector<std::pair<std::string, Question>> asked;
   const int status = for_each(names, [&](const Container& container) {
+    wake(container);
     asked.emplace_back(container.name, Question(container.directory.get(), request));
   });
   for (auto& [name, question] : asked) {
@@ -71,7 +72,7 @@ int kill(const Names& names, const std::string& signal) {
   values::signal("--signal", signal);
   return for_each(names, [&](const Container& container) {
     if (!container.running) throw base::Error(cat("the container ", container.name, " has ended"));
-    ask(container.directory.get(), {"kill", signal});
+    ask(container, {"kill", signal});
     print(container.name + "\n");
   });
 }
@@ -86,7 +87,8 @@ int remove(const Names& names, bool force) {
     if (container.running && !force)
       throw base::Error(cat("the container ", container.name, " runs; `minictl stop ",
                             container.name, "` first, or rm -f"));
-    if (container.running) end_of(container, {"stop", "0"});
+    wake(container);
+    end_of(container, {"stop", "0"});
     forget(container);
     print(container.name + "\n");
   });

@@ -216,6 +216,15 @@ class Steered(MinictlCase):
         self.assertLess(time.monotonic() - start, 11, "one after the other takes 12 s")
         self.assertEqual(self.ctl("wait", *names), "137\n" * 4)
 
+    def test_a_stopped_mini_run_goes_on(self):
+        """SIGSTOP of the supervisor: it would not hear what is asked of it"""
+        for command in ["stop", "-t", "0", "web"], ["kill", "web"], ["port", "add", "web", "8081:80"], ["rm", "-f", "web"]:
+            with self.subTest(command[0]):
+                self.detach("--name", "web", *FOREVER)
+                self.world.sh(f"kill -STOP {json.loads(self.ctl('inspect', '--json', 'web'))[0]['supervisor']}")
+                self.ctl(*command)
+                self.world.minictl("rm", "-f", "web")
+
     def test_rm(self):
         """rm [-f]: a running one is refused, or killed with -f"""
         self.detach("--name", "web", *STUBBORN)
