@@ -168,8 +168,9 @@ def processes():
                 text = file.read()
         except OSError:
             continue
-        kind = text[text.rindex(")") + 2]
-        found["zombie " + text[text.index("("):text.rindex(")") + 1] if kind == "Z" else command] += 1
+        name, kind = text[text.index("("):text.rindex(")") + 1], text[text.rindex(")") + 2]
+        # One that dies has lost its memory, and with it its command line, before it lets go of files and locks.
+        found["zombie " + name if kind == "Z" else command or name] += 1
     return {f"process {command}": count for command, count in found.items()}
 
 
