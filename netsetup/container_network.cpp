@@ -187,6 +187,8 @@ void ContainerNetwork::mend() {
   open_late_interfaces();
 }
 
+pid_t ContainerNetwork::hold_flows() { return static_cast<pid_t>(kernel_.nft().hold_flows()); }
+
 void ContainerNetwork::inside(const std::function<void()>& function) { kernel_.inside(function); }
 
 void ContainerNetwork::disconnect() noexcept {

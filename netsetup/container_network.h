@@ -61,6 +61,9 @@ class ContainerNetwork {
   Watch watch();
   /// Puts back what somebody has removed by hand (repair.h), opens late interfaces. Throws Error.
   void mend();
+  /// Known connections outlive a reload of the firewall as long as we live, unless another mini-run
+  /// sees to it already. Returns the pid of who does, 0 where the kernel cannot. Throws Error.
+  pid_t hold_flows();
   /// Runs FUNCTION in the container's network namespace: Kernel::inside().
   void inside(const std::function<void()>& function);
 

@@ -6,16 +6,12 @@
 // error is about one element.
 #include "netsetup/nft.h"
 
-#include <arpa/inet.h>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-
 #include <algorithm>
 #include <cerrno>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "netsetup/nft_messages.h"
 
 namespace netsetup::nft {
 
@@ -25,29 +21,6 @@ using netlink::Message;
 using netlink::Nest;
 
 namespace {
-
-// Types of the tag-length-value strings that nft(8) keeps in "user data", which the kernel only
-// stores: NFTNL_UDATA_TABLE_COMMENT and NFTNL_UDATA_SET_ELEM_COMMENT of libnftnl/udata.h.
-constexpr std::uint8_t CommentTag = 0;
-constexpr std::size_t LongestComment = 128;
-
-constexpr std::uint16_t message_type(int type) {
-  return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
-}
-
-Message table_message(int type, std::uint16_t flags, std::uint8_t family = NFPROTO_INET) {
-  Message message(message_type(type), flags);
-  message.extra_header<nfgenmsg>().nfgen_family = family;
-  return message;
-}
-
-Message batch_mark(int type) {
-  Message message(static_cast<std::uint16_t>(type), 0);
-  auto& header = message.extra_header<nfgenmsg>();
-  header.nfgen_family = AF_UNSPEC;
-  header.res_id = htons(NFNL_SUBSYS_NFTABLES);
-  return message;
-}
 
 std::string comment_of(const nlattr* user_data) {
   const auto bytes = netlink::value(user_data);
@@ -95,11 +68,7 @@ void put_element(Message& message, const Element& element, Part part) {
     put_value(message, NFTA_SET_ELEM_KEY_END, concatenate(element.key_end));
   if (!element.data.empty()) put_value(message, NFTA_SET_ELEM_DATA, concatenate(element.data));
   if (!element.comment.empty()) {
-    const std::string text = element.comment.substr(0, LongestComment);
-    Bytes user_data = {CommentTag, static_cast<std::uint8_t>(text.size() + 1)};
-    user_data.insert(user_data.end(), text.begin(), text.end());
-    user_data.push_back(0);
-    message.put_bytes(NFTA_SET_ELEM_USERDATA, user_data);
+    put_comment(message, NFTA_SET_ELEM_USERDATA, element.comment);
   }
 }
 
@@ -217,14 +186,17 @@ std::optional<std::string> Socket::find_comment(const Element& element) {
   return std::move(found->comment);
 }
 
-std::optional<Socket::Table> Socket::find_table() {
+std::optional<Socket::Table> Socket::find_table(std::string_view name) {
   Message message = table_message(NFT_MSG_GETTABLE, 0);
-  message.put_string(NFTA_TABLE_NAME, TableName);
+  message.put_string(NFTA_TABLE_NAME, name);
   std::optional<Table> table;
   const Answer answer = socket_.ask(message, [&](const nlmsghdr* reply) {
     table.emplace();
-    if (const auto* user_data = Attributes(reply, sizeof(nfgenmsg)).find(NFTA_TABLE_USERDATA))
+    const Attributes attributes(reply, sizeof(nfgenmsg));
+    if (const auto* user_data = attributes.find(NFTA_TABLE_USERDATA))
       table->comment = comment_of(user_data);
+    if (const auto* owner = attributes.find(NFTA_TABLE_OWNER))
+      table->owner = netlink::value_be32(owner);
   });
   if (answer.error == ENOENT) return std::nullopt;
   if (answer.error == EINVAL || answer.error == EOPNOTSUPP)  // nfnetlink knows no such subsystem

@@ -62,9 +62,15 @@ class Socket {
 
   struct Table {
     std::string comment;
+    std::uint32_t owner = 0;  // the port of the netlink socket that owns it, 0: nobody
   };
-  std::optional<Table> find_table();  // table inet mini_run
-  void delete_table();                // no error where there is none
+  std::optional<Table> find_table(std::string_view name = TableName);  // of family inet
+  void delete_table();  // mini_run; no error where there is none
+
+  /// Sees to it that known connections outlive the rules (nft_flows.cpp) for as long as this socket
+  /// lives, unless somebody does already. Returns the port of the socket that does, which is mostly
+  /// its process's pid (netlink(7)); 0 where the kernel cannot.
+  std::uint32_t hold_flows();
 
   /// What there is of our table besides elements, to be compared with what it was: how many sets
   /// and chains, and for each chain how often it is used (by its rules, by jumps to it). One line,

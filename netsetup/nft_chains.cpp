@@ -4,14 +4,11 @@
 // On one hook every base chain runs, and an `accept` in one of them ends only that chain: a policy
 // of drop in Docker's, ufw's or the user's own chain is the last word. We never change those; we
 // find them, so that a message can name the chain and the command that mends it.
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-
 #include <algorithm>
 #include <cerrno>
 
 #include "netsetup/nft.h"
+#include "netsetup/nft_messages.h"
 
 namespace netsetup::nft {
 
@@ -25,12 +22,6 @@ struct Chain {
   std::string table, name;
   bool drops_forwarded = false;
 };
-
-Message listing(int type, std::uint8_t family) {
-  Message message(static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type), 0);
-  message.extra_header<nfgenmsg>().nfgen_family = family;
-  return message;
-}
 
 std::optional<Chain> parse_chain(const nlmsghdr* header) {
   Chain chain;
@@ -89,7 +80,7 @@ std::optional<std::string> table_of_rule(const nlmsghdr* header, const std::stri
 }  // namespace
 
 std::vector<Socket::DroppingChain> Socket::dropping_forward_chains(const std::string& interface) {
-  Message chain_listing = listing(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC);
+  Message chain_listing = table_message(NFT_MSG_GETCHAIN, 0, NFPROTO_UNSPEC);
   const auto chains = socket_.dump<Chain>(chain_listing, parse_chain);
   std::vector<DroppingChain> dropping;
   for (const Chain& chain : chains) {
@@ -101,7 +92,7 @@ std::vector<Socket::DroppingChain> Socket::dropping_forward_chains(const std::st
       if (other.name == "DOCKER-USER") found.docker_user = true;
       if (other.name.starts_with("ufw-")) found.ufw = true;
     }
-    Message rule_listing = listing(NFT_MSG_GETRULE, chain.family);
+    Message rule_listing = table_message(NFT_MSG_GETRULE, 0, chain.family);
     const auto tables = socket_.dump<std::string>(
         rule_listing, [&](const nlmsghdr* header) { return table_of_rule(header, interface); });
     found.names_interface = std::ranges::find(tables, chain.table) != tables.end();

@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/test_point.h"
 #include "base/text.h"
 #include "runtime/options_values.h"
@@ -22,6 +23,8 @@ namespace {
 
 /// A program that fails so soon after its start has probably missed something.
 constexpr std::chrono::seconds AtOnce{5};
+/// A container that lives for so long will live on, and may do something for all.
+constexpr std::chrono::seconds Settled{1};
 
 std::int64_t now() { return ::time(nullptr); }
 
@@ -79,6 +82,7 @@ Life::Life(const Options& options, const Config& config, ContainerNetwork& netwo
   look_around();
   watch();
   base::test_point("watching");
+  loop().at(since_ + Settled, [this] { hold_flows(); });
 }
 
 Supervisor::Settings Life::settings() {
@@ -194,6 +198,24 @@ void Life::mend() {
     loop().at(std::chrono::steady_clock::now() + (failed_mends_ < Tries ? Patience : MorePatience),
               [this] { mend(); });
   }
+}
+
+/// One mini-run of a host holds the connections that all know; when it ends, another has to.
+void Life::hold_flows() {
+  try {
+    const pid_t holder = network_.hold_flows();
+    if (holder == 0) return;
+    flows_holder_ = base::open_process(holder);
+  } catch (const base::Error& error) {
+    return streams_.note(error.what());
+  }
+  if (!flows_holder_.valid())  // it has just ended, or its pid is not one of ours
+    return loop().at(base::EventLoop::Clock::now() + Settled, [this] { hold_flows(); });
+  auto& source = loop().add(flows_holder_.get(), POLLIN, nullptr);
+  source.handle = [this, &source](short) {
+    source.close();
+    hold_flows();
+  };
 }
 
 std::optional<std::string> Life::answer(const Words& request) {

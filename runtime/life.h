@@ -42,6 +42,7 @@ class Life {
   [[nodiscard]] std::string unready_port();
   void watch();
   void mend();
+  void hold_flows();
   std::optional<std::string> answer(const Words& request);
   std::string change_ports(const Words& request);
 
@@ -57,6 +58,7 @@ class Life {
   std::vector<base::EventLoop::Source*> watched_;
   bool mending_ = false;
   int failed_mends_ = 0;
+  base::UniqueFd flows_holder_;
   std::optional<netsetup::Listeners> listeners_;
   std::optional<std::chrono::steady_clock::time_point> only_loopback_since_;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();

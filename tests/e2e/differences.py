@@ -7,6 +7,7 @@
     handles and counters of nftables          the kernel counts (left out by snapshot.py)
     lifetimes of addresses and routes         time
     timers and operstate of links             time (left out by snapshot.py)
+    table inet mini_run_flows                 a process's socket owns it: no command that ends could (snapshot.py)
     mr-* of the veth                          it is named after the run
 """
 

@@ -180,6 +180,65 @@ class Mending(Case):
         self.assert_same_state(self.before, 10)
 
 
+# Sends all the time, to each of its clients.
+SEND = """
+import socket, threading, time
+def serve(peer):
+    try:
+        while True: peer.sendall(bytes(200)); time.sleep(0.005)
+    except OSError: pass
+server = socket.create_server(("", 80))
+while True: threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"""
+
+# Receives for as many seconds as it is told, without a pause of more than five.
+RECEIVE = """
+import socket, sys, time
+peer = socket.create_connection((sys.argv[1], 8080), 10)
+peer.settimeout(5)
+print("connected", flush=True)
+end = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    if not peer.recv(65536): sys.exit("closed")
+"""
+
+
+class Flows(Case):
+    """Connections outlive a flush of the rules also where packets are under way meanwhile."""
+
+    timeout = 120
+
+    def holder(self):
+        """Whether a mini-run holds them."""
+        found = self.world.sh(f"nft list table inet {snapshot.FLOWS} 2>&1 || true").stdout
+        self.assertTrue("flags owner" in found or "No such file" in found, found)
+        return "flags owner" in found
+
+    def test_with_traffic(self):
+        before = self.world.state()
+        self.detach("--rm", "--name", "web", "--wait=60", "-p", "8080:80", PYTHON, "-c", SEND)
+        self.until(self.holder, "nobody holds them", 10)
+        clients = [Container(self.world, ["-c", RECEIVE, host, "4"], program=[PYTHON], where=where).wait_for("connected")
+                   for where, host in (("client", HOST), ("host", "127.0.0.1"), ("host", HOST))]
+        for _ in range(5):
+            self.world.sh("nft flush ruleset; sleep 0.4")
+        for client in clients:
+            self.assertEqual(client.wait(), 0, client.err)
+        self.ctl("stop", "-t", "0", "web")
+        self.assert_same_state(before, 10)
+        self.until(lambda: not self.holder(), "it is left behind", 2)
+
+    def test_another_takes_over(self):
+        """SIGKILL of the one that holds them: it takes its table along, and the other makes a new one"""
+        first = self.detach("--rm", "sleep", "1000")
+        self.until(self.holder, "nobody holds them", 10)
+        second = self.detach("--rm", "sleep", "1000")
+        self.world.sh(f"kill -KILL {self.inspect(first)['supervisor']}")
+        self.until(self.holder, "nobody took over", 10)
+        self.world.sh(f"kill -KILL {self.inspect(second)['supervisor']}")
+        self.until(lambda: not self.holder(), "it is left behind", 2)
+
+
 class Nothing(Case):
     def test_what_is_made_by_hand_is_nothing_to_us(self):
         """A bridge mini0 or a table made by hand is never deleted: not by any command, and without a container"""

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The messages of nf_tables as all of nft*.cpp begin them.
+#pragma once
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "netsetup/netlink.h"
+
+namespace netsetup::nft {
+
+/// Of the tag-length-value strings that nft(8) keeps in "user data", which the kernel only stores:
+/// NFTNL_UDATA_TABLE_COMMENT and NFTNL_UDATA_SET_ELEM_COMMENT of libnftnl/udata.h.
+inline constexpr std::uint8_t CommentTag = 0;
+
+constexpr std::uint16_t message_type(int type) {
+  return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
+}
+
+inline netlink::Message table_message(int type, std::uint16_t flags,
+                                      std::uint8_t family = NFPROTO_INET) {
+  netlink::Message message(message_type(type), flags);
+  message.extra_header<nfgenmsg>().nfgen_family = family;
+  return message;
+}
+
+/// TYPE: NFNL_MSG_BATCH_BEGIN or NFNL_MSG_BATCH_END.
+inline netlink::Message batch_mark(int type) {
+  netlink::Message message(static_cast<std::uint16_t>(type), 0);
+  auto& header = message.extra_header<nfgenmsg>();
+  header.nfgen_family = AF_UNSPEC;
+  header.res_id = htons(NFNL_SUBSYS_NFTABLES);
+  return message;
+}
+
+/// COMMENT, up to 128 bytes of it, as the user data TYPE.
+inline void put_comment(netlink::Message& message, std::uint16_t type, std::string_view comment) {
+  constexpr std::size_t Longest = 128;
+  comment = comment.substr(0, Longest);
+  netlink::Bytes user_data = {CommentTag, static_cast<std::uint8_t>(comment.size() + 1)};
+  user_data.insert(user_data.end(), comment.begin(), comment.end());
+  user_data.push_back(0);
+  message.put_bytes(type, user_data);
+}
+
+}  // namespace netsetup::nft
