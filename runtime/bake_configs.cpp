@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Runs when mini-run is built: writes what follows from configs/ as C++ source, so that no start
-// of a container has to parse JSON or to compile a filter.
+// of a container has to parse JSON or to compile a filter, and the shim, so that there is one file.
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -41,20 +41,34 @@ std::string host_root_source() {
   return out + "  };\n}\n";
 }
 
+/// The program FILE as it is.
+std::string shim_source(const char* file) {
+  const auto image = base::read_file(file);
+  std::string out = "namespace {\nconstexpr unsigned char Shim[] = {\n";
+  for (const char byte : image.value()) out += cat(int{static_cast<unsigned char>(byte)}, ",\n");
+  return out +
+         "};\n"
+         "}  // namespace\n\n"
+         "std::string_view runtime::shim_image() {\n"
+         "  return {reinterpret_cast<const char*>(Shim), sizeof Shim};\n}\n\n";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc != 2) {
-    std::fputs("usage: bake-configs OUTPUT.cpp\n", stderr);
+  if (argc != 3) {
+    std::fputs("usage: bake-configs OUTPUT.cpp SHIM\n", stderr);
     return 2;
   }
   const auto file = base::open_or_throw(argv[1], O_WRONLY | O_CREAT | O_TRUNC, AT_FDCWD, 0644);
   const std::string head =
       "// SPDX-License-Identifier: MIT\n"
-      "// Made by bake-configs out of configs/seccomp.json and configs/host-root.json.\n"
+      "// Made by bake-configs out of configs/seccomp.json, configs/host-root.json and "
+      "runtime/shim.c.\n"
       "#include \"runtime/configs.h\"\n"
       "#include \"runtime/seccomp.h\"\n\n";
-  base::write_all(file.get(), cat(head, filter_source(), host_root_source()), "write the source");
+  base::write_all(file.get(), cat(head, filter_source(), shim_source(argv[2]), host_root_source()),
+                  "write the source");
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "bake-configs: %s\n", error.what());

@@ -14,7 +14,8 @@
 //     reaps and forwards (init.cpp)         groups, bounding set, user, capabilities
 //                                           no_new_privs
 //                                           waits for Go
-//                                           closes all but the channel, loads seccomp, execs
+//                                           closes all else, loads seccomp
+//                                           executes the shim, which executes it (shim.h)
 //
 // Init never executes another program and is not dumpable (mini-run was not, before the clone):
 // nobody inside can trace it, or open our binary through /proc/1/exe.

@@ -20,4 +20,7 @@ namespace runtime {
 /// configs/host-root.json, read when the program was built.
 rootfs::HostRoot default_host_root();
 
+/// The program made of shim.c.
+std::string_view shim_image();
+
 }  // namespace runtime

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The program: found, executed, and its failures explained.
+// The program: found, and its failures explained.
 //
 // execvp(3) is not used for two reasons: it looks in our own PATH, not in the container's, and it
 // gives a file without a #! line to the container's /bin/sh, where docker and crun refuse it.
@@ -42,15 +42,6 @@ std::vector<std::string> candidates(const std::string& program,
     files.push_back(directory.empty() ? cat("./", program) : cat(directory, '/', program));
   }
   return files;
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> result;
-  result.reserve(words.size() + 1);
-  // execve(2) takes char* const* for C's sake; it does not write to them.
-  for (const auto& word : words) result.push_back(const_cast<char*>(word.c_str()));
-  result.push_back(nullptr);
-  return result;
 }
 
 /// The first of the files that is there: one that is no directory before one that is.
@@ -108,20 +99,20 @@ std::string denied(const std::string& shown, const std::string& file, const stru
 
 }  // namespace
 
-int exec_program(const std::vector<std::string>& command,
-                 const std::vector<std::string>& environment) {
-  if (command.front().empty()) return ENOENT;
-  const auto arguments = pointers(command);
-  const auto variables = pointers(environment);
-  bool was_denied = false;
-  for (const auto& file : candidates(command.front(), environment)) {
-    ::execve(file.c_str(), arguments.data(), variables.data());
-    if (errno == EACCES)
-      was_denied = true;  // a later directory may have one that may be executed
-    else if (errno != ENOENT && errno != ENOTDIR)
-      return errno;
+std::optional<std::string> find_program(const std::string& program,
+                                        const std::vector<std::string>& environment, int& error) {
+  error = ENOENT;
+  for (auto& file : candidates(program, environment)) {
+    struct stat status {};
+    const bool is_there = ::stat(file.c_str(), &status) == 0;
+    if (is_there && S_ISREG(status.st_mode) && ::access(file.c_str(), X_OK) == 0)
+      return std::move(file);
+    if (is_there || errno == EACCES)
+      error = EACCES;  // a later directory may have one that may be executed
+    else if (errno != ENOENT && errno != ENOTDIR && error == ENOENT)
+      error = errno;
   }
-  return was_denied ? EACCES : errno;
+  return std::nullopt;
 }
 
 Error exec_error(int error, const std::vector<std::string>& command,

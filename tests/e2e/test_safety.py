@@ -134,6 +134,17 @@ class Safety(Case):
             self.assertEqual(self.python(attempt, *options), "")
             self.assertEqual(os.stat(MINI_RUN).st_mtime_ns, before.st_mtime_ns)
 
+    def test_no_program_of_ours_is_executed_inside(self):
+        """A program or an interpreter of the container's that leads to /proc/self/exe: it must not be our file"""
+        script = os.path.join(self.world.directory, "script")
+        with open(script, "w") as file:
+            file.write("#!/proc/self/exe --version\n")
+        os.chmod(script, 0o755)
+        name = self.detach("--rm", "-v", f"{script}:/script", "sleep", "1000")
+        for program in ["/proc/self/exe", "--version"], ["/proc/thread-self/exe", "--version"], ["/script"]:
+            for result in (self.world.mini_run("-v", f"{script}:/script", *program), self.world.minictl("exec", name, *program)):
+                self.assertEqual((result.returncode, result.stdout, result.stderr), (127, "", ""))
+
     def test_odd_callers(self):
         """Faults: a message or success; never a signal, a hang or a leftover"""
         import resource

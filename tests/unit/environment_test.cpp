@@ -18,6 +18,7 @@
 
 #include "base/text.h"
 #include "runtime/program.h"
+#include "runtime/shim.h"
 
 namespace {
 
@@ -52,8 +53,31 @@ struct Failure {
   std::string line;
 };
 
+/// COMMAND in a child, by the shim: its exit status, or errno where it could not be executed.
+struct Outcome {
+  int status = 0;
+  int error = 0;
+};
+
+Outcome start(const Words& command, const Words& environment) {
+  runtime::Shim shim;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int error = 0;
+    shim.prepare(-1);
+    const auto file = runtime::find_program(command.front(), environment, error);
+    if (!file) shim.fail(error);
+    shim.exec(*file, command, environment);
+  }
+  Outcome outcome;
+  outcome.error = shim.wait();
+  ::waitpid(child, &outcome.status, 0);
+  return outcome;
+}
+
 Failure failure(const Words& command, const Words& environment) {
-  const int error = runtime::exec_program(command, environment);
+  const auto [status, error] = start(command, environment);
+  CHECK(error != 0);
   const auto result = runtime::exec_error(error, command, environment);
   const std::string line = result.what();
   CHECK(std::all_of(line.begin(), line.end(), [](char c) { return c >= 0x20 && c < 0x7f; }));
@@ -62,13 +86,8 @@ Failure failure(const Words& command, const Words& environment) {
 
 /// The exit status of COMMAND, executed in a child; 255 where it could not be.
 int run(const Words& command, const Words& environment) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    (void)runtime::exec_program(command, environment);
-    ::_exit(255);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
+  const auto [status, error] = start(command, environment);
+  if (error != 0) return 255;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
