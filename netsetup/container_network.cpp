@@ -45,7 +45,7 @@ Network choose_network(Kernel& kernel, const std::string& bridge) {
   if (!subnet)
     throw Error(
         "no subnet is free for the bridge: addresses and routes of this host cover "
-        "10.210.0.0/16, 172.30.0.0/16 and 192.168.192.0/18 (see `ip route`)");
+        "10.210.0.0/16, 172.30.0.0/16, 192.168.192.0/18 and 198.18.0.0/15 (see `ip route`)");
   return {bridge, *subnet};
 }
 
@@ -82,6 +82,14 @@ std::vector<std::string> leave_other_networks(const State& state, Kernel& kernel
       collect(failures, Scope(state.fd(), name).leave(kernel));
   }
   return failures;
+}
+
+/// One that the kernel might choose for PORT, whose host port is 0, when it is bound.
+std::uint16_t free_port(PublishedPort port) {
+  constexpr std::uint16_t First = 32768;  // of net.ipv4.ip_local_port_range
+  for (port.host_port = First; port.host_port != 0; ++port.host_port)
+    if (taken_ports({port}).empty()) return port.host_port;
+  throw Error("no port is free for -p 0");
 }
 
 }  // namespace
@@ -293,8 +301,10 @@ std::vector<Network> networks() {
   return found;
 }
 
-std::vector<Step> preview(const NetworkRequest& request) {
+std::vector<Step> preview(NetworkRequest request) {
   Kernel kernel(request.ruleset);
+  for (auto& port : request.ports)
+    if (port.host_port == 0) port.host_port = free_port(port);
   check_addresses(kernel, request.ports);
   if (const auto taken = taken_ports(request.ports); !taken.empty())
     throw Error(cat("port ", taken.front().host_port, "/", text(taken.front().protocol),

@@ -99,7 +99,8 @@ class ContainerNetwork {
 };
 
 /// The steps that a start with REQUEST would do now, found out without changing anything.
-/// A host port 0 stays 0. Throws Error where the start would fail for what can be seen now.
-std::vector<Step> preview(const NetworkRequest& request);
+/// For a host port 0 it names one that is free now. Throws Error where the start would fail for
+/// what can be seen now.
+std::vector<Step> preview(NetworkRequest request);
 
 }  // namespace netsetup

@@ -77,8 +77,8 @@ class Socket {
   /// empty where there is no table.
   std::string shape();
 
-  /// A base chain of hook `forward` of any family that IPv4 traverses (ip, inet), whose policy is
-  /// drop, of a table other than ours.
+  /// A base chain of hook `forward` of any family that IPv4 traverses (ip, inet), of a table other
+  /// than ours, whose policy is drop or which has a rule that drops whatever comes to it.
   struct DroppingChain {
     std::string family, table, chain;
     bool names_interface = false;  // some rule of its table compares a name with INTERFACE

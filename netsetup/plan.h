@@ -66,7 +66,7 @@ std::string interface_sysctl(std::string_view family, std::string_view interface
 /// The first subnet of PREFIX bits of the pool that overlaps none of TAKEN. Where all of the pool
 /// is covered by wider routes (a VPN that routes everything), the first that lies within such
 /// routes only, and touches none that is as narrow as itself or narrower. The pool is
-/// 10.210.0.0/16, then 172.30.0.0/16, then 192.168.192.0/18.
+/// 10.210.0.0/16, then 172.30.0.0/16, 192.168.192.0/18, 198.18.0.0/15.
 std::optional<Cidr> choose_subnet(unsigned prefix, const std::vector<Cidr>& taken);
 
 }  // namespace netsetup

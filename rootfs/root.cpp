@@ -211,9 +211,16 @@ base::UniqueFd directory_root(const Root& root, const Wait& wait, int scratch,
 void attach_inside(int inside, const Attachment& attachment) {
   struct stat status {};
   base::check(::fstat(attachment.mount.get(), &status), attachment.purpose);
-  const base::UniqueFd target = S_ISDIR(status.st_mode)
-                                    ? directory_inside(inside, attachment.target)
-                                    : file_inside(inside, attachment.target);
+  const bool directory = S_ISDIR(status.st_mode);
+  base::UniqueFd target = open_inside(inside, attachment.target, O_PATH);
+  struct stat there {};
+  if (target.valid() && ::fstat(target.get(), &there) == 0 && S_ISDIR(there.st_mode) != directory)
+    throw base::Error(base::cat(attachment.purpose, ": inside, ",
+                                directory ? "there is no directory but a file"
+                                          : "there is a directory; name the file in it"));
+  if (!target.valid())
+    target = directory ? directory_inside(inside, attachment.target)
+                       : file_inside(inside, attachment.target);
   // A link of the root may lead there, whatever the target is called (CVE-2019-16884).
   struct statfs system {};
   base::check(::fstatfs(target.get(), &system), attachment.purpose);

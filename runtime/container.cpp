@@ -286,6 +286,7 @@ void run(const Options& options, Herald* herald) {
 
 void print_plan(const Options& options) {
   const Config config = decide(options);
+  if (options.rootfs.empty()) rootfs::find_user(config.child.user);  // for its error
   const std::string& name = config.network.name;
   const auto plan = netsetup::preview(config.network);
   std::string out = cat("#!/bin/sh -e\n# What `mini-run` would do here now; as root.\n",

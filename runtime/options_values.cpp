@@ -256,7 +256,7 @@ void add_variables_of_file(std::string_view file, Variables& variables) {
   try {
     content = base::read_file(std::string(file));
   } catch (const base::Error& error) {
-    throw base::Error(cat("--env-file: ", error.what()));
+    throw base::Error(cat("--env-file ", printable(file), ": ", error.what()));
   }
   if (!content) refuse("--env-file", file, "there is no such file");
   std::string_view text = *content;

@@ -21,7 +21,7 @@ std::string read_all(int fd, std::size_t limit) {
     if (got < 0) throw Error(errno, "read");
     if (got == 0) return out;
     out.append(buffer.data(), static_cast<std::size_t>(got));
-    if (out.size() > limit) throw Error(EFBIG, "read");
+    if (out.size() > limit) throw Error(EFBIG, cat("it has more than ", limit, " bytes"));
   }
 }
 

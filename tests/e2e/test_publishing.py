@@ -31,12 +31,14 @@ class Matrix(Case):
     def test_every_way_to_the_port(self):
         page = self.world.start(*BOTH, *traffic.server())
         neighbour = self.world.start("--name", "neighbour", "/bin/sh", "-c", "echo ready; exec sleep 1000")
+        distant = self.world.start("--network", "other0", "--name", "distant", "/bin/sh", "-c", "echo ready; exec sleep 1000")
         bridge = self.bridge_address()
         ways = [  # from, to, the peer that the server sees (None: any, the host's or the bridge's)
             ("client", HOST, CLIENT), ("other", HOST_OTHER, OTHER), ("client", HOST_OTHER, CLIENT),
             ("host", LOCAL_HOST, bridge), ("host", "127.7.7.7", bridge), ("host", "localhost", bridge),
             ("host", HOST, None), ("host", HOST_OTHER, None), ("host", bridge, None),
             (neighbour.network, HOST, None), (neighbour.network, bridge, None), (neighbour.network, HOST_OTHER, None),
+            (distant.network, HOST, bridge), (distant.network, HOST_OTHER, bridge),
             (page.network, HOST, None), (page.network, bridge, None), (page.network, HOST_OTHER, None)]
         for protocol in "tcp", "udp":
             for where, host, peer in ways:

@@ -203,6 +203,21 @@ TEST_CASE("foreign chains that drop what is forwarded") {
     sh("nft insert rule ip filter DOCKER-USER iifname mini0 accept");
   }
   SUBCASE("an exception by iptables") { sh("iptables-nft -I DOCKER-USER -i mini0 -j ACCEPT"); }
+  SUBCASE("a rule that drops the rest, under a policy of accept") {
+    for (const std::string rule : {"drop", "counter reject", "log counter drop"}) {
+      sh("nft add rule ip open forward ct state established accept; nft add rule ip open forward " +
+         rule);
+      CHECK(socket.dropping_forward_chains("mini0").size() == 3);
+      sh("nft flush chain ip open forward");
+    }
+    sh("nft add rule ip open forward ip daddr 192.0.2.1 drop");
+    CHECK(socket.dropping_forward_chains("mini0").size() == 2);
+    sh("iptables-nft -P FORWARD ACCEPT; iptables-nft -A FORWARD -j REJECT");
+    CHECK(socket.dropping_forward_chains("mini0").size() == 2);
+    sh("iptables-nft -F FORWARD");
+    CHECK(socket.dropping_forward_chains("mini0").size() == 1);
+    sh("iptables-nft -P FORWARD DROP");
+  }
   const bool named = socket.dropping_forward_chains("mini0").at(0).names_interface ||
                      socket.dropping_forward_chains("mini0").at(1).names_interface;
   const bool excepted = sh("nft list ruleset").find("mini0") != std::string::npos;

@@ -335,7 +335,7 @@ TEST_CASE("bad input: one clear line each") {
       {{"-e", "", "x"}, "no name"},
       {{"-e", "a b=c", "x"}, "has a blank"},
       {{"--env-file", "/nonexistent/file", "x"}, "there is no such file"},
-      {{"--env-file", "/", "x"}, "--env-file: read /: not a regular file"},
+      {{"--env-file", "/", "x"}, "--env-file /: read /: not a regular file"},
       {{"-w", "srv", "x"}, "must be a path in the container that begins with /"},
       {{"-w", "", "x"}, "--workdir ''"},
       {{"-u", "", "x"}, "it needs USER[:GROUP]"},

@@ -116,9 +116,9 @@ TEST_CASE("the subnet is chosen around what the host uses") {
   CHECK(choose({"10.210.3.0/24"}) == "10.210.4.0/22");
   CHECK(choose({"10.210.1.7/32", "10.210.4.0/23"}) == "10.210.8.0/22");
   CHECK(choose({"10.0.0.0/8"}) == "172.30.0.0/22");
-  // a VPN that routes every private network: inside of it, but not where it says more
-  CHECK(choose({"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}) == "10.210.0.0/22");
-  CHECK(choose({"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "10.210.2.0/24"}) ==
-        "10.210.4.0/22");
+  // a VPN that routes every private network
+  CHECK(choose({"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}) == "198.18.0.0/22");
+  // one that routes everything: inside of it, but not where it says more
   CHECK(choose({"0.0.0.0/1", "128.0.0.0/1"}) == "10.210.0.0/22");
+  CHECK(choose({"0.0.0.0/1", "128.0.0.0/1", "10.210.2.0/24"}) == "10.210.4.0/22");
 }
