@@ -16,10 +16,11 @@ namespace runtime {
 
 using nlohmann::json;
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Description, name, command, created, supervisor, init, detached,
-                                   bridge, veth, address, gateway, mac, ports, hostname, user,
-                                   workdir, environment, capabilities, seccomp, rootfs, read_only,
-                                   scratch_bytes, log_bytes, stop_signal, stop_timeout)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Description, name, command, created, supervisor,
+                                                init, detached, bridge, veth, address, gateway, mac,
+                                                ports, hostname, user, workdir, environment,
+                                                capabilities, seccomp, rootfs, read_only,
+                                                scratch_bytes, log_bytes, stop_signal, stop_timeout)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(End, status, at)
 
 namespace {
@@ -51,7 +52,12 @@ void replace_file(int directory, const std::string& name, std::string_view text)
 }
 
 void write_description(int directory, const Description& description) {
-  replace_file(directory, "container.json", dump(description));
+  json all = description;
+  // What is as it mostly is need not be written, nor read again by each minictl ps.
+  const json usual = Description{};
+  for (auto field = all.begin(); field != all.end();)
+    field = *field == usual[field.key()] ? all.erase(field) : std::next(field);
+  replace_file(directory, "container.json", dump(all));
 }
 
 std::optional<Description> read_description(int directory) {

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 
 namespace runtime {
 
+/// The values here are the usual ones, which its file leaves out.
 struct Description {
   std::string name;
   std::vector<std::string> command;
@@ -38,15 +40,15 @@ struct Description {
   std::string workdir;
   std::vector<std::pair<std::string, std::string>> environment;
   std::uint64_t capabilities = 0;
-  std::string seccomp;  // "default", "unconfined", or "file": the program is in `seccomp`
+  std::string seccomp = "default";  // or "unconfined", or "file": the program is in `seccomp`
 
   // the root, limits and the end
   std::string rootfs;  // empty: the host's
   bool read_only = false;
-  std::uint64_t scratch_bytes = 0;
+  std::uint64_t scratch_bytes = std::uint64_t{1} << 30U;
   std::uint64_t log_bytes = 0;
-  int stop_signal = 0;
-  unsigned stop_timeout = 0;
+  int stop_signal = SIGTERM;
+  unsigned stop_timeout = 10;
 };
 
 /// The whole file at once: a reader never sees half of it. Throws Error.

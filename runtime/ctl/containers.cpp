@@ -57,8 +57,12 @@ std::optional<Description> description_of(const Container& container) {
   } catch (const Error& error) {
     set_aside(container, "container.json", error);
   }
-  if (!container.running) return std::nullopt;
-  return described_again(container);
+  try {
+    if (container.running) return described_again(container);
+  } catch (const Error&) {
+    // Damaged again at once: somebody is at it.
+  }
+  return std::nullopt;
 }
 
 std::optional<End> recorded_end(const Container& container) {
@@ -123,14 +127,16 @@ Error ambiguous(const std::string& name, const std::vector<Place>& places) {
   return Error(cat(printable(name), " may be any of ", base::join(names, ", ")));
 }
 
-/// The container of PLACE; nothing where it is not there any more, or not yet.
-std::optional<Container> load(const base::UniqueFd& state, const Place& place) {
+/// The container of PLACE; nothing where it is not there any more, or not yet. DEAD becomes true
+/// where its mini-run has been killed.
+std::optional<Container> load(const base::UniqueFd& state, const Place& place, bool& dead) {
   const auto& [ended, name] = place;
   Container container;
   container.directory = open_directory(state.get(), cat(ended ? Ended : Running, "/", name));
   if (!container.directory.valid()) return std::nullopt;
   container.name = name;
   container.running = !ended && netsetup::is_alive(container.directory.get());
+  dead = dead || (!ended && !container.running);
   if (read(container)) return container;
   if (!ended) return std::nullopt;
   container.description.name = name;  // a damaged record must not hinder its removal
@@ -151,13 +157,23 @@ std::vector<Container> all_containers(bool ended) {
   std::vector<Container> found;
   const auto state = netsetup::State::peek();
   if (!state.valid()) return found;
-  sweep_dead(state);
-  for (auto& [has_ended, name] : find(state, "")) {
-    if (has_ended && !ended) continue;
-    auto container = load(state, {has_ended, std::move(name)});
-    if (!container) continue;
-    container->directory.reset();  // there may be more of them than we may have descriptors
-    found.push_back(std::move(*container));
+  const auto all_is_well = [&] {
+    bool none = true;
+    bool dead = false;
+    found.clear();
+    for (const auto& place : find(state, "")) {
+      none = none && place.ended;
+      if (place.ended && !ended) continue;
+      auto container = load(state, place, dead);
+      if (!container) continue;
+      container->directory.reset();  // there may be more of them than we may have descriptors
+      found.push_back(std::move(*container));
+    }
+    return !none && !dead;
+  };
+  if (!all_is_well()) {
+    netsetup::sweep(configs::Ruleset);
+    all_is_well();
   }
   std::ranges::sort(found, {}, &Container::name);
   return found;
@@ -171,7 +187,8 @@ Container find_container(const std::string& name) {
     const auto places = find(state, name);
     if (places.size() > 1) throw ambiguous(name, places);
     if (places.empty()) break;
-    if (auto container = load(state, places.front())) return std::move(*container);
+    bool dead = false;  // it was swept
+    if (auto container = load(state, places.front(), dead)) return std::move(*container);
   }
   throw Error(cat("there is no container ", printable(name), "; `minictl ps -a` lists all"));
 }
