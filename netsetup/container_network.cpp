@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -27,13 +28,16 @@ constexpr unsigned SubnetPrefix = 22;  // as many addresses as a Linux bridge ha
 
 /// Interfaces with an address that do not forward: outside traffic comes in by one of them.
 std::vector<OpenedInterface> closed_interfaces(Kernel& kernel) {
-  const auto addresses = rtnl::addresses(kernel.host_route());
+  auto& socket = kernel.host_route();
+  std::set<unsigned> indexes;  // not of all links: there is one for each container
+  for (const auto& address : rtnl::addresses(socket)) indexes.insert(address.index);
   std::vector<OpenedInterface> closed;
-  for (const auto& link : rtnl::links(kernel.host_route())) {
-    const auto on_link = [&](const auto& address) { return address.index == link.index; };
-    if (link.name != "lo" && std::any_of(addresses.begin(), addresses.end(), on_link) &&
-        read_sysctl(interface_sysctl("ipv4", link.name, "forwarding")) == "0")
-      closed.push_back({link.name, link.kind == "bridge"});
+  for (const unsigned index : indexes) {
+    const auto name = rtnl::find_name(socket, index);
+    if (!name || name == "lo" || read_sysctl(interface_sysctl("ipv4", *name, "forwarding")) != "0")
+      continue;
+    const auto link = rtnl::find_link(socket, *name);
+    closed.push_back({*name, link && link->kind == "bridge"});
   }
   return closed;
 }
@@ -128,6 +132,7 @@ void ContainerNetwork::join() {
       kernel_,
       [this](Journal& journal) {
         apply_all(kernel_, journal, observer_, host_plan(closed_interfaces(kernel_)));
+        note_built(host_scope_.directory());
         return kernel_.nft().shape();
       },
       [this] { return kernel_.nft().find_table().has_value(); }, mend);

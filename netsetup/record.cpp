@@ -83,6 +83,16 @@ void lock(const base::UniqueFd& containers, int operation) {
   check(::flock(containers.get(), operation), "lock the containers' directory");
 }
 
+/// A look without any lock, so that a start waits for no other's: whether there is anything to
+/// sweep. One that is born this moment looks dead, and costs a second look.
+bool has_dead(int containers) {
+  return std::ranges::any_of(entries(containers), [&](const std::string& name) {
+    const base::UniqueFd directory(
+        ::openat(containers, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    return directory.valid() && !is_alive(directory.get());
+  });
+}
+
 /// Needs: the lock on CONTAINERS, which is let go meanwhile.
 void sweep(int state, const base::UniqueFd& containers, Kernel& kernel) {
   const auto dead = take_dead(containers.get());
@@ -115,8 +125,9 @@ Record::Record(const State& state, std::string name, bool made_up, Kernel& kerne
   constexpr timespec Moment = {0, 10'000'000};
   const std::string wanted = name_;
   for (int tries = 1;; ++tries) {
+    const bool dead = has_dead(containers_.get());
     lock(containers_, LOCK_EX);
-    sweep(state_.get(), containers_, kernel);
+    if (dead) sweep(state_.get(), containers_, kernel);
     Taken taken = take();
     for (int number = 2; made_up && taken != Taken::ByUs; ++number) {
       name_ = cat(wanted, '-', number);
@@ -146,7 +157,8 @@ Record::Taken Record::take() {
   try {
     directory_ = make_directory(containers_.get(), name_);
     base::test_point("record opened");
-    check(::flock(directory_.get(), LOCK_EX | LOCK_NB), "lock the container's directory");
+    // Nobody has it, or for no longer than a look takes (is_alive()).
+    check(::flock(directory_.get(), LOCK_EX), "lock the container's directory");
     base::test_point("record locked");
     journal_.emplace(directory_.get());
   } catch (...) {

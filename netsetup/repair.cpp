@@ -166,4 +166,6 @@ void repair(Kernel& kernel, const State& state) {
   note_look(host.directory(), begun);
 }
 
+void note_built(int directory) { note_look(directory, now()); }
+
 }  // namespace netsetup

@@ -30,4 +30,8 @@ namespace netsetup {
 /// record.h or journal.h held.
 void repair(Kernel& kernel, const State& state);
 
+/// The host's share was built this moment, in DIRECTORY: whoever wanted a look before has had it.
+/// Throws Error.
+void note_built(int directory);
+
 }  // namespace netsetup

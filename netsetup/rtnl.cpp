@@ -119,6 +119,13 @@ std::optional<unsigned> find_index(const netlink::Socket& socket, const std::str
   return static_cast<unsigned>(request.ifr_ifindex);
 }
 
+std::optional<std::string> find_name(const netlink::Socket& socket, unsigned index) {
+  ifreq request{};
+  request.ifr_ifindex = static_cast<int>(index);
+  if (::ioctl(socket.fd(), SIOCGIFNAME, &request) < 0) return std::nullopt;
+  return std::string(request.ifr_name);
+}
+
 std::optional<Link> find_link(netlink::Socket& socket, const std::string& name) {
   if (!valid_interface_name(name)) return std::nullopt;
   Message message(RTM_GETLINK, 0);

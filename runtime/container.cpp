@@ -19,6 +19,7 @@
 #include "base/test_point.h"
 #include "base/text.h"
 #include "netsetup/explain.h"
+#include "rootfs/users.h"
 #include "runtime/config.h"
 #include "runtime/configs.h"
 #include "runtime/etc_files.h"

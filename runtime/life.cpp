@@ -23,6 +23,9 @@ namespace {
 
 /// A program that fails so soon after its start has probably missed something.
 constexpr std::chrono::seconds AtOnce{5};
+/// From so long on it hears of what others remove, and mends what they have removed before: what
+/// the sockets for that cost is more than there is to win by them in a container that has ended.
+constexpr std::chrono::milliseconds Alert{300};
 /// A container that lives for so long will live on, and may do something for all.
 constexpr std::chrono::seconds Settled{1};
 
@@ -80,8 +83,8 @@ Life::Life(const Options& options, const Config& config, ContainerNetwork& netwo
                    [this](const Words& words) { return answer(words); });
   base::test_point("control made");
   look_around();
-  watch();
-  base::test_point("watching");
+  base::test_point("looked around");
+  loop().at(since_ + Alert, [this] { mend(); });
   loop().at(since_ + Settled, [this] { hold_flows(); });
 }
 
