@@ -2,6 +2,7 @@
 #include "netsetup/container_network.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -200,7 +201,11 @@ void ContainerNetwork::mend() {
   open_late_interfaces();
 }
 
-pid_t ContainerNetwork::hold_flows() { return static_cast<pid_t>(kernel_.nft().hold_flows()); }
+pid_t ContainerNetwork::hold_flows() {
+  const auto holder = static_cast<pid_t>(kernel_.nft().hold_flows());
+  holds_flows_ = holder == ::getpid();
+  return holder;
+}
 
 void ContainerNetwork::inside(const std::function<void()>& function) { kernel_.inside(function); }
 
@@ -227,6 +232,11 @@ void ContainerNetwork::disconnect() noexcept {
 void ContainerNetwork::release() noexcept {
   // In the journal too, until the record went: an error here has nobody to be told.
   if (lease_) undo_all(kernel_, {{Verb::Delete, Where::Host, Flows{address(), 0}}});
+  try {
+    if (holds_flows_) kernel_.nft().release_flows();
+  } catch (const std::exception&) {
+    // Then our end does it.
+  }
   kernel_.leave_container();
   lease_.reset();
 }

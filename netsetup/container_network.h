@@ -95,6 +95,7 @@ class ContainerNetwork {
   Scope network_scope_;
   Network network_;
   pid_t pid_ = 0;  // the container's process 1
+  bool holds_flows_ = false;
   std::optional<Lease> lease_;
 };
 

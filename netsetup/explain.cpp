@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "netsetup/netns_name.h"
 #include "netsetup/nft.h"
+#include "netsetup/plan.h"
 
 namespace netsetup {
 
@@ -54,10 +55,13 @@ std::string rules_command(const Step& step, const NetworkRules& rules) {
   const std::string bridge = cat("\"", rules.bridge, "\"");
   const std::string subnet = Cidr{rules.subnet.first(), rules.subnet.prefix}.text();
   const std::string_view verb = element_verb(step);
-  return nft_command({nft_statement(verb, "bridges", bridge),
-                      nft_statement(verb, "same_net", cat(bridge, " . ", bridge)),
-                      nft_statement(verb, "subnet4", subnet),
-                      nft_statement(verb, "own4", cat(bridge, " . ", subnet))});
+  return nft_command(
+      {nft_statement(verb, "bridges", bridge),
+       nft_statement(verb, "same_net", cat(bridge, " . ", bridge)),
+       nft_statement(verb, "subnet4", subnet),
+       nft_statement(verb, "own4", cat(bridge, " . ", subnet)),
+       nft_statement(verb, "gateway4",
+                     cat(bridge, " : ", Network{rules.bridge, rules.subnet}.gateway().text()))});
 }
 
 std::string opened_command(const Step& step, const OpenedInterface& opened) {

@@ -14,6 +14,7 @@
 #include "netsetup/conntrack.h"
 #include "netsetup/explain.h"
 #include "netsetup/netns_name.h"
+#include "netsetup/plan.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/sysctl.h"
 
@@ -36,10 +37,12 @@ std::vector<nft::Element> elements(const NetworkRules& rules) {
   const auto bridge = nft::interface_field(rules.bridge);
   const auto first = nft::field(rules.subnet.first());
   const auto last = nft::field(rules.subnet.last());
-  return {{"bridges", {bridge}, {}, {}, {}},
-          {"same_net", {bridge, bridge}, {}, {}, {}},
-          {"subnet4", {first}, {last}, {}, {}},
-          {"own4", {bridge, first}, {bridge, last}, {}, {}}};
+  return {
+      {"bridges", {bridge}, {}, {}, {}},
+      {"same_net", {bridge, bridge}, {}, {}, {}},
+      {"subnet4", {first}, {last}, {}, {}},
+      {"own4", {bridge, first}, {bridge, last}, {}, {}},
+      {"gateway4", {bridge}, {}, {nft::field(Network{rules.bridge, rules.subnet}.gateway())}, {}}};
 }
 
 nft::Element element(const Publish& publish, const PublishedPort& port) {

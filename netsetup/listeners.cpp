@@ -10,7 +10,10 @@ Listening Listeners::listening(Protocol protocol, std::uint16_t port) {
   constexpr unsigned Loopback = 1;  // index of lo in every namespace (LOOPBACK_IFINDEX)
   Listening found = Listening::No;
   for (const PortSocket& socket : port_sockets(diag_, protocol, PortUse::Receives, port)) {
-    if (socket.only_ipv6) continue;
+    if (socket.only_ipv6) {
+      if (found == Listening::No) found = Listening::Ipv6Only;
+      continue;
+    }
     const bool inside =
         socket.device == Loopback || (socket.address && socket.address->is_loopback());
     if (!inside) return Listening::Yes;

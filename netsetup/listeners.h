@@ -12,6 +12,7 @@ namespace netsetup {
 
 enum class Listening {
   No,
+  Ipv6Only,      // and a container has IPv4 only
   LoopbackOnly,  // the container hears itself there, and nobody from outside
   Yes,
 };

@@ -71,6 +71,9 @@ class Socket {
   /// lives, unless somebody does already. Returns the port of the socket that does, which is mostly
   /// its process's pid (netlink(7)); 0 where the kernel cannot.
   std::uint32_t hold_flows();
+  /// Ends that where this socket does it: the same as to close it, but a listing of the rules that
+  /// is made this moment sees a change and begins again. nft(8) 1.0.6 may crash otherwise.
+  void release_flows();
 
   /// What there is of our table besides elements, to be compared with what it was: how many sets
   /// and chains, and for each chain how often it is used (by its rules, by jumps to it). One line,

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <exception>
 
 #include "base/error.h"
@@ -81,8 +82,12 @@ void mend_rules(Kernel& kernel, const Scope& host, const std::string& shape) {
     again(kernel, on_host(RuleSet{}));
     host.describe(kernel.nft().shape());
   }
-  for (const auto& step : Journal(host.directory()).read())
+  for (const auto& step : Journal(host.directory()).read()) {
     if (std::holds_alternative<OpenedInterface>(step.object)) again(kernel, on_host(step.object));
+    // Whoever writes net.ipv4.ip_forward sets it for every interface, also to 0.
+    if (const auto* sysctl = std::get_if<Sysctl>(&step.object); sysctl && !sysctl->ours.empty())
+      kernel.execute(on_host(Sysctl{sysctl->key, sysctl->ours, {}, {}, {}}));
+  }
 }
 
 void mend_network(Kernel& kernel, const Network& network) {
@@ -97,6 +102,16 @@ void mend_network(Kernel& kernel, const Network& network) {
     const auto* address = std::get_if<Address>(&step.object);
     if (address == nullptr || !is_there(*address)) again(kernel, step);
   }
+}
+
+/// Whether CONTAINER, which has the journalled STEPS and DIRECTORY, runs: it has been described,
+/// and its process 1 lives.
+bool runs(int directory, const std::vector<Step>& steps) {
+  return ::faccessat(directory, "container.json", F_OK, 0) == 0 &&
+         std::ranges::any_of(steps, [](const Step& step) {
+           const auto* space = std::get_if<Namespace>(&step.object);
+           return space != nullptr && ::kill(space->pid, 0) == 0;
+         });
 }
 
 /// The host's end of the cable of CONTAINER, if it is that: the name alone could be anybody's. One
@@ -114,10 +129,10 @@ void mend_port(Kernel& kernel, const std::vector<rtnl::Link>& links, const Veth&
   if (!link->up) again(kernel, on_host(LinkUp{veth.name}));
 }
 
-/// BRIDGES: those that are as they should be.
+/// BRIDGES: those that are as they should be. What cannot be mended is added to LOST.
 void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
                     const std::vector<std::string>& bridges, int containers,
-                    const std::string& name) {
+                    const std::string& name, std::vector<std::string>& lost) {
   const base::UniqueFd directory(
       ::openat(containers, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory.valid()) return;          // its owner has just left
@@ -125,9 +140,14 @@ void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
   const Journal journal(directory.get());
   const Turn turn(journal);
   if (journal.removed()) return;
-  for (const auto& step : journal.read()) {
+  const auto steps = journal.read();
+  for (const auto& step : steps) {
     if (std::holds_alternative<Publish>(step.object)) again(kernel, on_host(step.object));
     const auto* veth = std::get_if<Veth>(&step.object);
+    if (veth != nullptr && runs(directory.get(), steps) &&
+        std::ranges::find(links, veth->name, &rtnl::Link::name) == links.end())
+      lost.push_back(base::cat("the cable ", veth->name, " of the container ", name,
+                               " was deleted, and eth0 inside with it: start the container again"));
     if (veth != nullptr && std::ranges::find(bridges, veth->bridge) != bridges.end())
       mend_port(kernel, links, *veth, name);
   }
@@ -135,14 +155,15 @@ void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
 
 }  // namespace
 
-void repair(Kernel& kernel, const State& state) {
+std::vector<std::string> repair(Kernel& kernel, const State& state) {
+  std::vector<std::string> lost;
   const auto asked = now();
   const auto containers = make_directory(state.fd(), "containers");
   base::check(::flock(containers.get(), LOCK_EX), "lock the containers' directory");
   // Joined while we look: otherwise the last to leave could undo at the same time.
   Scope host(state.fd(), "host");
   const auto shape = host.enter();
-  if (!shape || last_look(host.directory()) > asked) return;
+  if (!shape || last_look(host.directory()) > asked) return lost;
   const auto begun = now();
   mend_rules(kernel, host, *shape);
   Failures failures;
@@ -161,9 +182,10 @@ void repair(Kernel& kernel, const State& state) {
   }
   const auto links = rtnl::links(kernel.host_route());
   for (const auto& name : entries(containers.get()))
-    failures.collect([&] { mend_container(kernel, links, bridges, containers.get(), name); });
+    failures.collect([&] { mend_container(kernel, links, bridges, containers.get(), name, lost); });
   failures.throw_first();
   note_look(host.directory(), begun);
+  return lost;
 }
 
 void note_built(int directory) { note_look(directory, now()); }

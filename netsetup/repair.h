@@ -14,6 +14,9 @@
 // begun after he asked need not look again.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "netsetup/kernel.h"
 #include "netsetup/state.h"
 
@@ -28,7 +31,8 @@ namespace netsetup {
 /// Needs: a caller who calls ContainerNetwork::leave() some time after, since a container that
 /// leaves while this looks may take itself not to be the last. Not to be called with a lock of
 /// record.h or journal.h held.
-void repair(Kernel& kernel, const State& state);
+/// Returns what is lost for good, a line each: a container's cable that somebody deleted.
+std::vector<std::string> repair(Kernel& kernel, const State& state);
 
 /// The host's share was built this moment, in DIRECTORY: whoever wanted a look before has had it.
 /// Throws Error.

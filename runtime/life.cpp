@@ -92,7 +92,7 @@ Supervisor::Settings Life::settings() {
   return {options_.stop_signal, options_.stop_timeout,
           [this](const std::string& text) { streams_.note(text); }, [this] { started(); },
           [this] {
-            streams_.resize();
+            streams_.adapt();
             return streams_.has_terminal();
           }};
 }
@@ -159,6 +159,10 @@ std::string Life::unready_port() {
         return cat("port ", which,
                    " is listened to on the container's loopback only, where nobody "
                    "from outside is heard; let ",
+                   options_.command.front(), " listen on 0.0.0.0");
+      case netsetup::Listening::Ipv6Only:
+        if (!only_loopback_since_) only_loopback_since_ = std::chrono::steady_clock::now();
+        return cat("port ", which, " is listened to by IPv6 only, and the container has IPv4; let ",
                    options_.command.front(), " listen on 0.0.0.0");
       case netsetup::Listening::No:
         only_loopback_since_.reset();
@@ -252,6 +256,7 @@ std::string Life::change_ports(const Words& request) {
       ports.push_back(values::find_published(network_.ports(), request[i]));
   }
   values::check_distinct(ports);
+  write_description(network_.directory(), description_);  // throws where there is no room for it
   if (publish) {
     ports = network_.publish(std::move(ports));
   } else {

@@ -40,7 +40,7 @@ void Streams::start(base::EventLoop& loop, base::UniqueFd master) {
     from_program_.emplace(loop, master_.get(), to_log);
     return;
   }
-  resize();
+  adapt();
   from_program_.emplace(loop, master_.get(), STDOUT_FILENO);
   if (!interactive_) return;
   raw_.emplace(STDIN_FILENO);
@@ -49,8 +49,9 @@ void Streams::start(base::EventLoop& loop, base::UniqueFd master) {
   from_caller_.emplace(loop, STDIN_FILENO, master_.get());
 }
 
-void Streams::resize() const noexcept {
+void Streams::adapt() noexcept {
   if (!detached_ && master_.valid()) copy_window_size(STDIN_FILENO, master_.get());
+  if (raw_) raw_->renew();
 }
 
 void Streams::note(std::string_view text) {

@@ -31,8 +31,8 @@ class Streams {
   void give_to(ChildConfig& child) const;
   /// Begins to carry. MASTER: of the program's terminal, where it has one. After the clone.
   void start(base::EventLoop& loop, base::UniqueFd master);
-  /// The caller's terminal has another size now.
-  void resize() const noexcept;
+  /// The caller's terminal has another size now, or is ours again.
+  void adapt() noexcept;
   [[nodiscard]] bool has_terminal() const { return master_.valid(); }
   /// A line for the user: on standard error, or in the log.
   void note(std::string_view text);

@@ -36,6 +36,9 @@ bool terminal_hung_up(const signalfd_siginfo& signal, bool had_terminal) {
   return !terminal.valid();
 }
 
+/// After SIGCONT our terminal may have served others, who left it as they like it.
+bool is_about_terminal(int signal) { return signal == SIGWINCH || signal == SIGCONT; }
+
 }  // namespace
 
 Child::~Child() {
@@ -94,11 +97,17 @@ Supervisor::Supervisor(Child& child, const Channel& channel, const SignalQueue& 
 }
 
 void Supervisor::stop(int signal, unsigned timeout) {
-  if (!stopping_)
-    loop_.at(base::EventLoop::Clock::now() + std::chrono::seconds(timeout),
-             [this] { child_.kill(SIGKILL); });
+  // Of several who want it stopped, the most impatient counts.
+  loop_.at(base::EventLoop::Clock::now() + std::chrono::seconds(timeout),
+           [this] { child_.kill(SIGKILL); });
   stopping_ = true;
   child_.kill(signal);
+}
+
+/// Our terminal is gone: a shell knows what that means, and would take no notice of SIGTERM.
+void Supervisor::hang_up() {
+  child_.kill(SIGHUP);
+  stop(settings_.stop_signal, settings_.stop_timeout);
 }
 
 void Supervisor::take_signal() {
@@ -107,9 +116,11 @@ void Supervisor::take_signal() {
   const auto number = static_cast<int>(signal->ssi_signo);
   if (number == SIGINT)
     stop(stopping_ ? SIGKILL : SIGINT, settings_.stop_timeout);
-  else if (number == SIGTERM || (number == SIGHUP && terminal_hung_up(*signal, had_terminal_)))
+  else if (number == SIGTERM)
     stop(settings_.stop_signal, settings_.stop_timeout);
-  else if (number != SIGWINCH || !settings_.resized())
+  else if (number == SIGHUP && terminal_hung_up(*signal, had_terminal_))
+    hang_up();
+  else if (!is_about_terminal(number) || !settings_.terminal_changed() || number != SIGWINCH)
     child_.kill(number);
 }
 

@@ -60,7 +60,8 @@ class Supervisor {
     unsigned stop_timeout = 10;                    // seconds
     std::function<void(const std::string&)> note;  // a line for the user
     std::function<void()> started;                 // the program has been executed
-    std::function<bool()> resized;                 // SIGWINCH; false: it is to be passed on
+    // SIGWINCH, SIGCONT; true: the program has a terminal of its own, which adapts
+    std::function<bool()> terminal_changed;
   };
   /// All of them must outlive it.
   Supervisor(Child& child, const Channel& channel, const SignalQueue& signals, Settings settings);
@@ -75,6 +76,7 @@ class Supervisor {
   int run();
 
  private:
+  void hang_up();
   void take_signal();
   void take_message();
 

@@ -13,10 +13,17 @@
 namespace runtime {
 
 RawTerminal::RawTerminal(int fd) : fd_(fd) {
-  if (::tcgetattr(fd, &before_) < 0) return;
+  if (::tcgetattr(fd, &before_) == 0) raw_ = make_raw();
+}
+
+bool RawTerminal::make_raw() const noexcept {
   termios raw = before_;
   ::cfmakeraw(&raw);
-  raw_ = ::tcsetattr(fd, TCSADRAIN, &raw) == 0;
+  return ::tcsetattr(fd_, TCSADRAIN, &raw) == 0;
+}
+
+void RawTerminal::renew() noexcept {
+  if (raw_ && ::tcgetpgrp(fd_) == ::getpgrp()) static_cast<void>(make_raw());
 }
 
 void RawTerminal::restore() noexcept {

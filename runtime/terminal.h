@@ -23,9 +23,13 @@ class RawTerminal {
   RawTerminal(const RawTerminal&) = delete;
   RawTerminal& operator=(const RawTerminal&) = delete;
   ~RawTerminal() { restore(); }
+  /// Raw once more, where we are in the foreground: others had it while we were stopped.
+  void renew() noexcept;
   void restore() noexcept;
 
  private:
+  [[nodiscard]] bool make_raw() const noexcept;
+
   int fd_;
   bool raw_ = false;
   termios before_{};

@@ -199,11 +199,11 @@ Container find_running(const std::string& name) {
   return container;
 }
 
-void forget(const Container& container) {
+void forget(const std::string& name) {
   const auto state = netsetup::State::peek();
   if (!state.valid()) return;
   const auto parent = open_directory(state.get(), "ended");
-  if (parent.valid()) netsetup::remove_directory(parent.get(), container.name);
+  if (parent.valid()) netsetup::remove_directory(parent.get(), name);
 }
 
 void wake(const Container& container) {

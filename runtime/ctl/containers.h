@@ -29,8 +29,8 @@ Container find_container(const std::string& name);
 /// The same, running. Throws Error.
 Container find_running(const std::string& name);
 
-/// Removes the record of an ended container.
-void forget(const Container& container);
+/// Removes the record NAME of an ended container.
+void forget(const std::string& name);
 
 /// Lets the container's mini-run go on where a signal has stopped it: it would not hear us.
 void wake(const Container& container);

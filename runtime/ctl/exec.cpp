@@ -86,6 +86,9 @@ int exec(const Execution& execution, char** argv) {
     const auto init = open_init(container);
     enter(init);
   }
+  if (execution.workdir)  // a container's own program may have it made, one that comes later not
+    check(::access(execution.workdir->c_str(), F_OK),
+          base::cat("the working directory ", base::printable(*execution.workdir)));
   const auto user = rootfs::find_user(config.user);
   auto [ours, theirs] = Channel::make();
   ours.send(Message::Kind::Go);
@@ -104,7 +107,7 @@ int exec(const Execution& execution, char** argv) {
       child, ours, signals,
       {SIGTERM, known.stop_timeout, [](const std::string& text) { say(text); }, [] {},
        [&] {
-         streams.resize();
+         streams.adapt();
          return streams.has_terminal();
        }});
   streams.start(supervisor.loop(), std::move(master));

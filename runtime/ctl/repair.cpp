@@ -13,12 +13,13 @@ namespace runtime::ctl {
 
 int repair() {
   if (!netsetup::State::peek().valid()) return 0;
+  std::vector<std::string> failures;
   {
     const netsetup::State state;
     netsetup::Kernel kernel(configs::Ruleset);
-    netsetup::repair(kernel, state);
+    failures = netsetup::repair(kernel, state);
   }
-  const auto failures = netsetup::sweep(configs::Ruleset);
+  for (const auto& line : netsetup::sweep(configs::Ruleset)) failures.push_back(line);
   for (const auto& line : failures) say(line);
   return failures.empty() ? 0 : base::ExitFailure;
 }

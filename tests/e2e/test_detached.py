@@ -137,6 +137,16 @@ class Detached(Case):
     def arrow(self, name):
         return re.search(r"8080(\D+)80/tcp", self.ctl("port", name))[1]
 
+    def test_who_waits_may_go(self):
+        """SIGINT of the command line while it waits: the container runs on"""
+        waiting = Container(self.world, ["-d", "--rm", "--wait=20", "--name", "web", "-p", "8080:80", PYTHON, "-c", COUNTING,
+                                         "1", "0.0.0.0"])
+        self.until(lambda: self.world.minictl("ps", "-q").stdout == "web\n", "started", 10)
+        waiting.send(signal.SIGINT)
+        self.until(lambda: self.world.call(traffic.outcome, "tcp", "127.0.0.1", 8080).isdigit(), "an answer", 10)
+        time.sleep(0.3)
+        self.assertEqual(self.ctl("ps", "-q"), "web\n")
+
     def test_wait_for_who_listens_on_the_loopback_only(self):
         """Where only the container's loopback listens it says so with the remedy"""
         result = self.world.mini_run("-d", "--wait=2", "--name", "web", "-p", "8080:80", *counting(0, "127.0.0.1"))

@@ -122,6 +122,17 @@ class Mending(Case):
         self.ctl("stop", "-t", "0", "web")
         self.assert_same_state(self.before, 10)
 
+    def test_repair_of_forwarding_and_of_what_cannot_be(self):
+        """Global forwarding switched off takes each interface's along; a deleted veth is said"""
+        self.world.sh("sysctl -qw net.ipv4.ip_forward=1; sysctl -qw net.ipv4.ip_forward=0")
+        self.assertFalse(self.answered())
+        self.assertEqual(self.ctl("repair"), "")
+        self.assertTrue(self.answered())
+        self.world.sh(f"ip link delete {self.known['veth']}")
+        self.assert_refused(self.world.minictl("repair"), 125, [self.known["veth"], "container web"], by="minictl")
+        self.ctl("rm", "-f", "web")
+        self.assert_same_state(self.before, 10)
+
     def test_repair_is_idempotent(self):
         """Where nothing is missing nothing changes"""
         self.assertEqual(self.ctl("repair"), "")  # from now on its time is remembered (host/repaired)
@@ -220,13 +231,27 @@ class Flows(Case):
         self.until(self.holder, "nobody holds them", 10)
         clients = [Container(self.world, ["-c", RECEIVE, host, "4"], program=[PYTHON], where=where).wait_for("connected")
                    for where, host in (("client", HOST), ("host", "127.0.0.1"), ("host", HOST))]
-        for _ in range(5):
-            self.world.sh("nft flush ruleset; sleep 0.4")
+        for breakage in ["nft flush ruleset"] * 4 + ["ip link delete mini0", "nft flush ruleset; ip link delete mini0"]:
+            self.world.sh(f"{breakage}; sleep 0.4")
         for client in clients:
             self.assertEqual(client.wait(), 0, client.err)
         self.ctl("stop", "-t", "0", "web")
         self.assert_same_state(before, 10)
         self.until(lambda: not self.holder(), "it is left behind", 2)
+
+    def test_quiet_ones_outlive_the_bridge(self):
+        self.detach("--rm", "--name", "web", "--wait=60", "-p", "8080:80", PYTHON, "-c", ECHO)
+        clients = [Container(self.world, ["-c", LINE, host], program=[PYTHON], where=where, stdin=-1).wait_for("connected")
+                   for where, host in (("client", HOST), ("host", "127.0.0.1"), ("host", HOST))]
+        for word in "one", "two":
+            self.world.sh("ip link delete mini0; sleep 0.3")
+            for client in clients:
+                client.process.stdin.write(f"{word}\n".encode())
+                client.process.stdin.flush()
+                client.wait_for(f"back {word}\n", 10)
+        for client in clients:
+            client.process.stdin.close()
+            self.assertEqual(client.wait(), 0)
 
     def test_another_takes_over(self):
         """SIGKILL of the one that holds them: it takes its table along, and the other makes a new one"""

@@ -216,6 +216,33 @@ class Steered(MinictlCase):
         self.assertLess(time.monotonic() - start, 11, "one after the other takes 12 s")
         self.assertEqual(self.ctl("wait", *names), "137\n" * 4)
 
+    def test_the_most_impatient_counts(self):
+        """stop -t 60, then stop -t 1 or rm -f"""
+        for command in ["stop", "-t", "1", "web"], ["rm", "-f", "web"]:
+            with self.subTest(command[0]):
+                self.detach("--name", "web", *STUBBORN)
+                self.until_logged("web", "ready")
+                patient = self.world.popen([MINICTL, "stop", "-t", "60", "web"])
+                time.sleep(0.3)
+                start = time.monotonic()
+                self.ctl(*command)
+                patient.wait(20)
+                self.assertLess(time.monotonic() - start, 20)
+                self.world.minictl("rm", "web")
+
+    def test_wait_for_several(self):
+        """Each counts from now on, also where one that is removed at its end ends first"""
+        self.detach("--name", "one", "/bin/sh", "-c", "sleep 1; exit 6")
+        self.detach("--name", "two", "--rm", "/bin/sh", "-c", "sleep 0.5; exit 7")
+        self.assertEqual(self.ctl("wait", "one", "two"), "6\n7\n")
+
+    def test_rm_of_one_that_was_killed(self):
+        for _ in range(10):
+            self.detach("--name", "web", *FOREVER)
+            self.world.sh(f"kill -KILL {json.loads(self.ctl('inspect', '--json', 'web'))[0]['supervisor']}")
+            self.assertEqual(self.ctl("rm", "-f", "web"), "web\n")
+            self.assertEqual(self.ctl("ps", "-aq"), "")
+
     def test_a_stopped_mini_run_goes_on(self):
         """SIGSTOP of the supervisor: it would not hear what is asked of it"""
         for command in ["stop", "-t", "0", "web"], ["kill", "web"], ["port", "add", "web", "8081:80"], ["rm", "-f", "web"]:
@@ -385,6 +412,11 @@ class Exec(MinictlCase):
         self.assertNotEqual(shell.wait(), 0)
         self.assertEqual(shell.out, "inside\n")
         self.assert_same_state(before, 10)
+
+    def test_a_working_directory_that_is_not_there(self):
+        self.detach("--name", "web", *FOREVER)
+        self.refused("exec", "-w", "/typo", "web", "true", says=["/typo"])
+        self.assertEqual(self.ctl("exec", "web", "ls", "-d", "/opt"), "/opt\n")
 
     def test_its_end_does_not_end_the_container(self):
         self.detach("--name", "web", *FOREVER)

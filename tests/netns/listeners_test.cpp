@@ -58,8 +58,8 @@ TEST_CASE("IPv6 listeners count where they serve IPv4 too") {
     bool only_ipv6;
     Listening expected;
   } cases[] = {{"::", false, Listening::Yes},
-               {"::", true, Listening::No},
-               {"::1", false, Listening::No},
+               {"::", true, Listening::Ipv6Only},
+               {"::1", false, Listening::Ipv6Only},
                {"::ffff:127.0.0.1", false, Listening::LoopbackOnly},
                {"::ffff:0.0.0.0", false, Listening::Yes}};
   std::uint16_t port = 80;

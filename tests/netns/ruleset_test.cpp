@@ -112,7 +112,8 @@ class World {
     nft.add({{"bridges", {name}, {}, {}, {}},
              {"same_net", {name, name}, {}, {}, {}},
              {"subnet4", {first}, {last}, {}, {}},
-             {"own4", {name, first}, {name, last}, {}, {}}});
+             {"own4", {name, first}, {name, last}, {}, {}},
+             {"gateway4", {name}, {}, {nft::field(Ipv4{0x0ad20001})}, {}}});
     container(a, bridge, "mr-a", 2);
     container(b, bridge, "mr-b", 3);
     outside(client, "eth0", {0xc0000201}, "192.0.2.9/24", "192.0.2.1");

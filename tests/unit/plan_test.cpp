@@ -55,7 +55,7 @@ ip link add mini0 address 02:42:0a:d2:00:01 type bridge
 sysctl -qw net.ipv6.conf.mini0.disable_ipv6=1
 sysctl -qw net.ipv4.conf.mini0.forwarding=1
 sysctl -qw net.ipv4.conf.mini0.route_localnet=1
-nft 'add element inet mini_run bridges { "mini0" }; add element inet mini_run same_net { "mini0" . "mini0" }; add element inet mini_run subnet4 { 10.210.0.0/22 }; add element inet mini_run own4 { "mini0" . 10.210.0.0/22 }'
+nft 'add element inet mini_run bridges { "mini0" }; add element inet mini_run same_net { "mini0" . "mini0" }; add element inet mini_run subnet4 { 10.210.0.0/22 }; add element inet mini_run own4 { "mini0" . 10.210.0.0/22 }; add element inet mini_run gateway4 { "mini0" : 10.210.0.1 }'
 ip address add 10.210.0.1/22 dev mini0
 ip link set mini0 up
 ip netns add web
