@@ -3,6 +3,7 @@
 caller's terminal settings", and the same of minictl exec -it."""
 
 import fcntl
+import json
 import os
 import re
 import signal
@@ -176,6 +177,22 @@ class Interactive(TerminalCase):
         screen.command("kill -9 %1; wait; echo g''one", r"(?s:.*)gone")
         screen.type("exec sh -c 'exit 3'\r")  # bash's own exit may still take the job for a stopped one
         screen.ends(3)
+
+    def test_raw_again_after_it_was_stopped(self):
+        """SIGTSTP of mini-run, then fg: keys are the inner terminal's again (a shell at its prompt keeps ISIG)"""
+        screen = Screen(self, "/bin/bash", "--norc", "--noprofile", "-i")
+        raw = lambda: not screen.settings()[0][3] & (termios.ISIG | termios.ICANON)
+        screen.type(f"{MINI_RUN} -it --name web cat\n")
+        self.until(raw, "raw at first", 20)
+        self.until(lambda: self.world.minictl("ps", "-q").stdout == "web\n", "described", 20)
+        supervisor = json.loads(self.world.minictl("inspect", "--json", "web").stdout)[0]["supervisor"]
+        self.world.sh(f"kill -TSTP {supervisor}")
+        screen.shows("Stopped")
+        self.until(lambda: not raw(), "the shell's own", 20)
+        screen.type("fg\n")
+        self.until(raw, "raw again", 20)
+        screen.type("\x04")
+        self.until(lambda: not raw(), "the shell's own", 20)
 
     def test_window_size(self):
         """Window size (TIOCSWINSZ/SIGWINCH)"""
