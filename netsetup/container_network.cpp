@@ -242,7 +242,15 @@ void ContainerNetwork::release() noexcept {
 }
 
 std::vector<std::string> ContainerNetwork::leave() noexcept {
-  auto failures = network_scope_.leave(kernel_);
+  std::vector<std::string> failures;
+  try {
+    // One that was killed the moment before we came may have looked alive then: its process 1 has
+    // its locks, too, until it begins.
+    sweep_containers(state_, kernel_);
+  } catch (const Error& error) {
+    failures.emplace_back(error.what());
+  }
+  collect(failures, network_scope_.leave(kernel_));
   collect(failures, leave_other_networks(state_, kernel_));
   collect(failures, host_scope_.leave(kernel_));
   state_.remove_if_unused();

@@ -106,6 +106,7 @@ void sweep(int state, const base::UniqueFd& containers, Kernel& kernel) {
 
 void sweep_containers(const State& state, Kernel& kernel) {
   const auto containers = make_directory(state.fd(), "containers");
+  if (!has_dead(containers.get())) return;
   lock(containers, LOCK_EX);
   sweep(state.fd(), containers, kernel);
 }

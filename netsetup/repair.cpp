@@ -145,7 +145,7 @@ void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
     if (std::holds_alternative<Publish>(step.object)) again(kernel, on_host(step.object));
     const auto* veth = std::get_if<Veth>(&step.object);
     if (veth != nullptr && runs(directory.get(), steps) &&
-        std::ranges::find(links, veth->name, &rtnl::Link::name) == links.end())
+        !rtnl::find_index(kernel.host_route(), veth->name))
       lost.push_back(base::cat("the cable ", veth->name, " of the container ", name,
                                " was deleted, and eth0 inside with it: start the container again"));
     if (veth != nullptr && std::ranges::find(bridges, veth->bridge) != bridges.end())

@@ -124,11 +124,12 @@ int remove(const Names& names, bool force) {
     wait_until_gone(container);
     doomed.push_back(container.name);
   });
-  netsetup::sweep(configs::Ruleset);  // of the last one its directory is left, of a killed one all
+  netsetup::sweep(configs::Ruleset);  // of one that was killed everything is left
   for (const auto& name : doomed) {
     forget(name);
     print(name + "\n");
   }
+  netsetup::sweep(configs::Ruleset);  // of the last one its directory
   return status;
 }
 

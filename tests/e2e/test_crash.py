@@ -65,9 +65,11 @@ class Crash(Case):
             with self.subTest(f"{mode}: {kill}"):
                 self.start(mode, MINI_RUN_KILL=kill)
                 self.quiet()
-                self.world.minictl("ps")
-                self.world.minictl("prune")
-                self.assert_same_state(before, 5)
+                said = [self.world.minictl(command) for command in ("ps", "prune")]
+                try:
+                    self.assert_same_state(before, 5)
+                except AssertionError as error:
+                    self.fail(f"{error}\nafter {said}; now prune says {self.world.minictl('prune')}")
         # and the port, the name and an address are to be had
         self.run_ok(*PUBLISH, "--name", "x", "true")
         self.assert_same_state(before)
