@@ -44,7 +44,9 @@ class Crash(Case):
         """No process of mini-run is left: what is detached has ended, or was killed, too."""
         def ended():
             return not any("mini-run" in key or key == "process init" for key in self.world.call(snapshot.processes))
-        self.until(ended, "the end of all", 20)
+        # Twice: one that leaves its end to a process of its own may be gone before it is looked at, and that one
+        # not yet there when the names were listed.
+        self.until(lambda: ended() and ended(), "the end of all", 20)
 
     def points(self, mode):
         log = os.path.join(self.world.directory, f"points-{mode}")
