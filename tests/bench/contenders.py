@@ -139,3 +139,24 @@ class Docker:
                 for path, _, _ in os.walk(directory, topdown=False):
                     os.rmdir(path)
                 directories.remove(self.cgroup[1:])
+
+
+class Podman:
+    """podman with its default network and a root file system that holds nothing but a static `true`. In a mount
+    namespace with cgroup2 alone, as crun."""
+
+    def __init__(self, build):
+        self.data = tempfile.mkdtemp(prefix="mini-run-bench-")
+        root = os.path.join(self.data, "root")
+        os.makedirs(os.path.join(root, "bin"))
+        source = os.path.join(build, "true.c")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("int main(void) { return 0; }\n")
+        shutil.copy(compiler(build)("true", "-static", source), os.path.join(root, "bin/true"))
+        self.mounts = world.MountNamespace([["mount", "-t", "cgroup2", "none", "/sys/fs/cgroup"]])
+        storage = ["--root", os.path.join(self.data, "storage"), "--runroot", "/run/bench-podman"]
+        self.command = ["podman", *storage, "--cgroup-manager=cgroupfs", "run", "--rm", "--cgroups=disabled",
+                        "--rootfs", root, "/bin/true"]
+
+    def close(self):
+        shutil.rmtree(self.data, ignore_errors=True)
