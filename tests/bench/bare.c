@@ -112,6 +112,7 @@ static void die_first(void) {
 static int run_container(const struct network* network, char** program, int ready) {
   uint64_t one = 1;
   char pid[16];
+  look_at_host();
   hold_port();
   int record = make_record();
   pid_t child = clone_child();

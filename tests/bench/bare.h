@@ -27,6 +27,8 @@ void publish(int netfilter_socket, struct in_addr address, int add);
 void enter_root(int record);
 // Like mini-run's init: forks the program, confined, waits for it. Does not return.
 noreturn void run_as_init(char** program, int go);
+// What the host has of what is to be hidden: directories and files asked for, mounts listed.
+void look_at_host(void);
 // A directory with lock, journal, the three files of /etc, the state; its descriptor.
 int make_record(void);
 void remove_record(int record);
