@@ -216,8 +216,7 @@ void tidy_up_in_background(Remains& remains) {
   if (process == 0) ::_exit(tidy_up(&remains));
 #else
   alignas(16) static std::array<char, std::size_t{512} * 1024> stack;
-  const pid_t process =
-      ::clone(tidy_up, stack.data() + stack.size(), CLONE_VM | SIGCHLD, &remains);
+  const pid_t process = ::clone(tidy_up, stack.data() + stack.size(), CLONE_VM | SIGCHLD, &remains);
 #endif
   if (process < 0) tidy_up(&remains);
 }
