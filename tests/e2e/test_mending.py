@@ -312,7 +312,8 @@ class Corrupt(Case):
         """Others are not blocked."""
         self.assertEqual(self.world.call(traffic.outcome, "tcp", HOST, 8081, 5, where="client"), f"page saw {CLIENT}")
         self.assertIn("good", self.never_crashes("ps", "-q").stdout.split())
-        self.detach("--rm", "-p", "0:80", "true")
+        name = self.detach("--rm", "-p", "0:80", "true")
+        self.until(lambda: name not in self.world.minictl("ps", "-aq").stdout.split(), "it does not end", 10)
         self.run_ok("true")
 
     def run_for_each(self, body):
