@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 
 #include "base/error.h"
@@ -143,6 +144,18 @@ std::optional<Container> load(const base::UniqueFd& state, const Place& place, b
   return container;
 }
 
+/// Whether process PID is stopped by a signal, or will be as soon as it looks: proc(5), status.
+bool is_stopped(pid_t pid) {
+  const auto status = base::read_file(cat("/proc/", pid, "/status"));
+  if (!status) return false;
+  if (status->find("\nState:\tT") != std::string::npos) return true;
+  constexpr std::string_view Pending = "\nShdPnd:\t";  // a mask, hexadecimal
+  constexpr unsigned long Stop = 1UL << (SIGSTOP - 1) | 1UL << (SIGTSTP - 1);
+  const auto at = status->find(Pending);
+  return at != std::string::npos &&
+         (std::strtoul(status->c_str() + at + Pending.size(), nullptr, 16) & Stop) != 0;
+}
+
 base::UniqueFd open_process(const Container& container, pid_t pid) {
   // The pid is that process's as long as its mini-run lives, and it still does after we have it.
   base::UniqueFd process = base::open_process(pid);
@@ -210,11 +223,7 @@ void wake(const Container& container) {
   if (!container.running) return;
   const pid_t pid = container.description.supervisor;
   const auto process = base::open_process(pid);
-  const auto stat = base::read_file(cat("/proc/", pid, "/stat"));
-  // PID (NAME) STATE, where the name may hold anything; T: stopped, by a signal or a terminal.
-  if (process.valid() && stat &&
-      std::string_view(*stat).substr(stat->rfind(')') + 1).starts_with(" T") &&
-      netsetup::is_alive(container.directory.get()))
+  if (process.valid() && is_stopped(pid) && netsetup::is_alive(container.directory.get()))
     ::syscall(SYS_pidfd_send_signal, process.get(), SIGCONT, nullptr, 0);
 }
 
