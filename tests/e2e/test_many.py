@@ -88,7 +88,10 @@ class Many(Case):
         before = self.world.state()
         self.all_well([[MINI_RUN, "-d", "--rm", "-p", "0:80", *FOREVER]] * MANY)
         known = json.loads(self.ctl("inspect", "--json", *self.running(), timeout=60))
-        self.world.sh("kill -KILL " + " ".join(str(each["supervisor"]) for each in known))
+        pids = [str(each["supervisor"]) for each in known]
+        self.world.sh("kill -KILL " + " ".join(pids))
+        dying = lambda: self.world.sh(f"ps -o pid= -p {','.join(pids)} || true").stdout
+        self.until(lambda: not dying(), "they do not die", 20)
         self.assertEqual(self.ctl("ps", "-aq", timeout=60), "")
         self.assert_same_state(before, 30)
 
