@@ -231,11 +231,11 @@ std::string Socket::shape() {
   return shape;
 }
 
-void Socket::delete_table() {
+void Socket::delete_table(std::string_view name) {
   std::vector<Message> batch;
   batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));
   batch.push_back(table_message(NFT_MSG_DELTABLE, NLM_F_ACK));
-  batch.back().put_string(NFTA_TABLE_NAME, TableName);
+  batch.back().put_string(NFTA_TABLE_NAME, name);
   batch.push_back(batch_mark(NFNL_MSG_BATCH_END));
   for (const Answer& error : socket_.batch(batch))
     if (error.error != ENOENT) error.throw_error();

@@ -65,14 +65,15 @@ class Socket {
     std::uint32_t owner = 0;  // the port of the netlink socket that owns it, 0: nobody
   };
   std::optional<Table> find_table(std::string_view name = TableName);  // of family inet
-  void delete_table();  // mini_run; no error where there is none
+  void delete_table(std::string_view name = TableName);  // no error where there is none
 
   /// Sees to it that known connections outlive the rules (nft_flows.cpp) for as long as this socket
   /// lives, unless somebody does already. Returns the port of the socket that does, which is mostly
   /// its process's pid (netlink(7)); 0 where the kernel cannot.
   std::uint32_t hold_flows();
   /// Ends that where this socket does it: the same as to close it, but a listing of the rules that
-  /// is made this moment sees a change and begins again. nft(8) 1.0.6 may crash otherwise.
+  /// is made this moment sees a change and begins again. nft(8) 1.0.6 may crash otherwise. Throws
+  /// Error.
   void release_flows();
 
   /// What there is of our table besides elements, to be compared with what it was: how many sets

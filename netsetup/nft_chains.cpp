@@ -53,16 +53,17 @@ std::optional<Chain> parse_chain(const nlmsghdr* header) {
   return chain;
 }
 
+const nlattr* find(const nlattr* nest, std::uint16_t type) {
+  return nest == nullptr ? nullptr : Attributes(nest).find(type);
+}
+
 /// Whether EXPRESSION is a comparison with NAME. iptables-nft writes the name with its NUL, nft
 /// fills up to 16 bytes; a prefix ("mini*") has no NUL and is not taken for the name.
 bool compares_with(const nlattr* expression, const std::string& name) {
-  const Attributes attributes(expression);
-  const nlattr* kind = attributes.find(NFTA_EXPR_NAME);
-  const nlattr* data = attributes.find(NFTA_EXPR_DATA);
-  if (kind == nullptr || data == nullptr || netlink::value_string(kind) != "cmp") return false;
-  const nlattr* operand = Attributes(data).find(NFTA_CMP_DATA);
-  if (operand == nullptr) return false;
-  const nlattr* value = Attributes(operand).find(NFTA_DATA_VALUE);
+  const nlattr* kind = find(expression, NFTA_EXPR_NAME);
+  if (kind == nullptr || netlink::value_string(kind) != "cmp") return false;
+  const nlattr* operand = find(find(expression, NFTA_EXPR_DATA), NFTA_CMP_DATA);
+  const nlattr* value = find(operand, NFTA_DATA_VALUE);
   return value != nullptr && netlink::value(value).size() > name.size() &&
          netlink::value_string(value) == name;
 }
@@ -76,10 +77,6 @@ std::optional<std::string> table_of_rule(const nlmsghdr* header, const std::stri
   for (const nlattr* expression : Attributes(expressions))
     if (compares_with(expression, name)) return netlink::value_string(table);
   return std::nullopt;
-}
-
-const nlattr* find(const nlattr* nest, std::uint16_t type) {
-  return nest == nullptr ? nullptr : Attributes(nest).find(type);
 }
 
 /// Whether EXPRESSION is an end without a return: drop, reject, or iptables's words for them.

@@ -88,13 +88,6 @@ std::uint32_t Socket::hold_flows() {
   return table ? table->owner : 0;
 }
 
-void Socket::release_flows() {
-  std::vector<Message> batch;
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));
-  batch.emplace_back(table_message(NFT_MSG_DELTABLE, NLM_F_ACK))
-      .put_string(NFTA_TABLE_NAME, FlowsTable);
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_END));
-  static_cast<void>(socket_.batch(batch));  // another's table stays
-}
+void Socket::release_flows() { delete_table(FlowsTable); }
 
 }  // namespace netsetup::nft

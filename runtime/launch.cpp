@@ -95,8 +95,7 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
 
 /// The program's branch. Throws Error; does not return.
 [[noreturn]] void run_program(const ChildConfig& config, const rootfs::User& user,
-                              const std::vector<std::string>& environment, const Channel& channel,
-                              const Shim& shim) {
+                              const Channel& channel, const Shim& shim) {
   check(::setsid(), "setsid");
   const base::UniqueFd master = connect_streams(config, user.uid);
   // The caller's keys are not the container's; a kernel without keys has none to give.
@@ -105,6 +104,8 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
   ::umask(022);
   enter_directory(config.workdir.empty() ? "/" : config.workdir);
   check_inside_root();
+  // TERM is in it where standard input is a terminal by now.
+  const auto environment = make_environment(user.home, config.hostname, config.environment);
   become(user, config.capabilities);
   if (!(master.valid() ? channel.send_descriptor(Message::Kind::Ready, master.get())
                        : channel.send(Message::Kind::Ready)))  // 6
@@ -120,10 +121,9 @@ void become(const rootfs::User& user, CapabilitySet capabilities) {
 
 /// The same for a child of vfork(2), which must not return from where it was called.
 [[noreturn]] void run_program_or_fail(const ChildConfig& config, const rootfs::User& user,
-                                      const std::vector<std::string>& environment,
                                       const Channel& channel, const Shim& shim) noexcept {
   try {
-    run_program(config, user, environment, channel, shim);
+    run_program(config, user, channel, shim);
   } catch (const base::Error& error) {
     channel.send(Message::Kind::Failed, error.what(), error.exit_status());
     ::_exit(error.exit_status());
@@ -150,12 +150,12 @@ void close_all_but(std::initializer_list<int> kept) {
 }
 
 pid_t launch(const ChildConfig& config, const rootfs::User& user, const Channel& channel) {
-  const auto environment = make_environment(user.home, config.hostname, config.environment);
   Shim shim;
   const pid_t program = check(::vfork(), "vfork");
-  if (program == 0) run_program_or_fail(config, user, environment, channel, shim);
+  if (program == 0) run_program_or_fail(config, user, channel, shim);
   if (const int error = shim.wait(); error != 0) {
-    const auto failure = exec_error(error, config.command, environment);
+    const auto failure = exec_error(
+        error, config.command, make_environment(user.home, config.hostname, config.environment));
     channel.send(Message::Kind::Failed, failure.what(), failure.exit_status());  // 7
   }
   return program;

@@ -31,9 +31,11 @@ __attribute__((used, noreturn)) static void run(long* stack) {
   char** environment = arguments + stack[0] + 1;
   if (stack[0] > 2) {
     const int errors = parse(arguments[0]);
-    call(__NR_fcntl, errors, F_SETFD, FD_CLOEXEC);
-    const int error =
-        (int)-call(__NR_execve, (long)arguments[1], (long)(arguments + 2), (long)environment);
+    // Without the former whoever waits for the pipe's end would wait for the program's.
+    long result = call(__NR_fcntl, errors, F_SETFD, FD_CLOEXEC);
+    if (result == 0)
+      result = call(__NR_execve, (long)arguments[1], (long)(arguments + 2), (long)environment);
+    const int error = (int)-result;
     call(__NR_write, errors, (long)&error, sizeof error);
   }
   for (;;) call(__NR_exit_group, 127, 0, 0);

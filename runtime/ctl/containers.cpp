@@ -93,16 +93,6 @@ std::vector<std::string> names_of(const base::UniqueFd& state, const char* kind)
   return directory.valid() ? netsetup::entries(directory.get()) : std::vector<std::string>();
 }
 
-/// Undoes what those left whose mini-run is dead, and where none lives, what the last one left.
-void sweep_dead(const base::UniqueFd& state) {
-  const auto is_dead = [&](const std::string& name) {
-    const auto directory = open_directory(state.get(), cat(Running, "/", name));
-    return directory.valid() && !netsetup::is_alive(directory.get());
-  };
-  const auto names = names_of(state, Running);
-  if (names.empty() || std::ranges::any_of(names, is_dead)) netsetup::sweep(configs::Ruleset);
-}
-
 /// Where a container's record is.
 struct Place {
   bool ended = false;
@@ -194,7 +184,7 @@ std::vector<Container> all_containers(bool ended) {
 
 Container find_container(const std::string& name) {
   const auto state = netsetup::State::peek();
-  if (state.valid()) sweep_dead(state);
+  if (state.valid()) netsetup::sweep(configs::Ruleset);
   constexpr int Tries = 2;  // it may end between the look for its name and the one into its record
   for (int tries = 0; state.valid() && !name.empty() && tries < Tries; ++tries) {
     const auto places = find(state, name);

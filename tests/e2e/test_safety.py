@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Issue, 6: "Safe. DESIGN.md 6 to the letter"."""
 
+import json
 import os
 import signal
 import time
@@ -144,6 +145,13 @@ class Safety(Case):
         for program in ["/proc/self/exe", "--version"], ["/proc/thread-self/exe", "--version"], ["/script"]:
             for result in (self.world.mini_run("-v", f"{script}:/script", *program), self.world.minictl("exec", name, *program)):
                 self.assertEqual((result.returncode, result.stdout, result.stderr), (127, "", ""))
+
+    def test_a_filter_that_refuses_what_a_start_needs(self):
+        """Said at once: nobody waits for the program's end to learn that it has begun"""
+        profile = os.path.join(self.world.directory, "profile.json")
+        with open(profile, "w") as file:
+            json.dump({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["fcntl"], "action": "SCMP_ACT_ERRNO"}]}, file)
+        self.assert_refused(self.world.mini_run("--seccomp", profile, "sleep", "1000"), 126, ["not permitted"])
 
     def test_odd_callers(self):
         """Faults: a message or success; never a signal, a hang or a leftover"""

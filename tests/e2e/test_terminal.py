@@ -12,7 +12,7 @@ import termios
 import time
 
 from case import PYTHON, Case
-from world import MINI_RUN, MINICTL, Container
+from world import ENVIRONMENT, MINI_RUN, MINICTL, Container
 
 FOREVER = ["sleep", "1000"]
 PROMPT = "ready> "
@@ -235,6 +235,16 @@ class Interactive(TerminalCase):
         name = self.detach("-t", "/bin/sh", "-c", "test -t 1 && echo terminal")
         self.until_ended(name)
         self.assertEqual(self.ctl("logs", name).split(), ["terminal"])
+
+    def test_the_kind_of_terminal_is_ours(self):
+        """TERM goes with a terminal on standard input, which with -t is the program's own"""
+        variables = ENVIRONMENT | {"TERM": "vt220"}
+        show = ["/bin/sh", "-c", "echo terminal ${TERM-none}"]
+        for options, said in ([], "terminal none"), (["-t"], "terminal vt220"):
+            self.assertEqual(self.run_ok(*options, *show, env=variables).split(), said.split())
+            name = self.detach(*options, *show, env=variables)
+            self.until_ended(name)
+            self.assertEqual(self.ctl("logs", name).split(), said.split())
 
 
 class Restored(TerminalCase):
