@@ -22,7 +22,7 @@ give_back = if [ "$$(id -u)" = 0 ]; then chown -R --reference=Makefile $(1); fi
 help:
 	@echo 'sudo make demo       install what is needed, build, publish nginx, fetch its page, clean up'
 	@echo 'sudo make test       install what is needed, run all tests: normal and sanitized build'
-	@echo 'sudo make test-faults every step and every system call fails or is killed once (hours)'
+	@echo 'sudo make test-faults every step and every system call fails or is killed once (a quarter of an hour)'
 	@echo 'make build           build into $(BUILD)/ (sudo tests/packages.sh build installs the tools)'
 	@echo 'sudo make install    copy programs, manuals and bash completions below PREFIX=$(PREFIX)'
 	@echo 'sudo make uninstall  remove exactly these again'
