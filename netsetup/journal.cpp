@@ -175,6 +175,15 @@ Journal::Journal(int dir) {
   if (in_the_way || !file_.valid()) file_ = base::open_or_throw(Name, Flags, dir);
 }
 
+std::optional<Journal> Journal::peek(int dir) {
+  try {
+    return Journal(dir);
+  } catch (const base::Error& error) {
+    if (error.code().value() == ENOENT) return std::nullopt;
+    throw;
+  }
+}
+
 void Journal::append(const Step& undo) const {
   base::write_all(fd(), to_line(undo), "write the journal in /run/mini-run");
 }

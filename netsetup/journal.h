@@ -26,6 +26,8 @@ class Journal {
   /// The file `journal` in DIR (a descriptor), made where it is not there yet; what is there but no
   /// file is set aside, as `journal.damaged`. Throws Error.
   explicit Journal(int dir);
+  /// That of another, in DIR; nothing where it ends this moment and has removed DIR.
+  static std::optional<Journal> peek(int dir);
 
   void append(const Step& undo) const;
   /// Oldest first. Lines that make no sense are left out and counted in `damaged`.

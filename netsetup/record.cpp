@@ -190,7 +190,9 @@ std::optional<std::string> publisher_of(const State& state, const PublishedPort&
     const base::UniqueFd directory(
         ::openat(containers.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!directory.valid()) continue;
-    for (const auto& step : Journal(directory.get()).read()) {
+    const auto journal = Journal::peek(directory.get());
+    if (!journal) continue;
+    for (const auto& step : journal->read()) {
       const auto* publish = std::get_if<Publish>(&step.object);
       if (publish == nullptr) continue;
       const auto overlaps = [&](const PublishedPort& other) {

@@ -137,10 +137,11 @@ void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
       ::openat(containers, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!directory.valid()) return;          // its owner has just left
   if (!is_alive(directory.get())) return;  // whoever comes next undoes it
-  const Journal journal(directory.get());
-  const Turn turn(journal);
-  if (journal.removed()) return;
-  const auto steps = journal.read();
+  const auto journal = Journal::peek(directory.get());
+  if (!journal) return;
+  const Turn turn(*journal);
+  if (journal->removed()) return;
+  const auto steps = journal->read();
   for (const auto& step : steps) {
     if (std::holds_alternative<Publish>(step.object)) again(kernel, on_host(step.object));
     const auto* veth = std::get_if<Veth>(&step.object);
