@@ -157,6 +157,9 @@ void ContainerNetwork::connect(pid_t pid) {
   Journal& journal = record_->journal();
   journal.append({Verb::Delete, Where::Host, Flows{address(), 0}});
   apply_all(kernel_, journal, observer_, container_plan(network_, endpoint));
+  kernel_.await_carrier(Where::Container, "eth0");
+  kernel_.await_carrier(Where::Host, veth());
+  kernel_.await_carrier(Where::Host, network_.bridge);
 }
 
 std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> ports) {

@@ -7,6 +7,8 @@
 #include <sched.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -116,6 +118,16 @@ void Kernel::inside(const std::function<void()>& function) {
     throw;
   }
   come_back();
+}
+
+void Kernel::await_carrier(Where where, const std::string& name) {
+  using namespace std::chrono_literals;
+  const auto deadline = std::chrono::steady_clock::now() + 1s;
+  while (std::chrono::steady_clock::now() < deadline) {
+    const auto link = rtnl::find_link(route(where), name);
+    if (!link || !link->up || link->operational) return;
+    std::this_thread::sleep_for(1ms);
+  }
 }
 
 unsigned Kernel::index_of(Where where, const std::string& link) {

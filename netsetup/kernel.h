@@ -34,6 +34,12 @@ class Kernel {
   /// Lets go of the container's namespace: its veth may go.
   void leave_container();
 
+  /// Waits until packets pass through LINK, at most a second. A link that is up carries nothing
+  /// before the kernel's link watch has noticed its carrier, in the background and later where many
+  /// links come and go; what is sent meanwhile is lost, and TCP repeats it only after a second.
+  /// A recent kernel notices at once when the link is asked for (rtnl_getlink()).
+  void await_carrier(Where where, const std::string& link);
+
   /// What would undo STEP, from the state as it is now: nothing where STEP would change nothing,
   /// or where the namespace's death undoes it. Changes nothing. Throws Error where the object
   /// exists and is not ours.

@@ -3,11 +3,11 @@
 #include "netsetup/rtnl.h"
 
 #include <arpa/inet.h>
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
-#include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -44,6 +44,9 @@ std::optional<Link> parse_link(const nlmsghdr* header) {
         break;
       case IFLA_ADDRESS:
         link.mac = mac(attribute).value_or(Mac{});
+        break;
+      case IFLA_OPERSTATE:
+        link.operational = netlink::value_u8(attribute) == IF_OPER_UP;
         break;
       case IFLA_MTU:
         link.mtu = netlink::value_u32(attribute);

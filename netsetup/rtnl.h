@@ -21,6 +21,7 @@ struct Link {
   Mac mac;
   unsigned master = 0;  // index of the bridge it is a port of, 0: none
   bool up = false;
+  bool operational = false;  // packets pass (RFC 2863: ifOperStatus up)
   std::string alias;
   unsigned mtu = 0;
   unsigned peer = 0;  // index of a veth's other end, of a VLAN's device, 0: none (IFLA_LINK)

@@ -8,10 +8,10 @@
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
+#include <linux/if.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sys/socket.h>
 
 #include <cerrno>

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 
 import snapshot
@@ -178,7 +179,34 @@ class Closed(Case):
             self.assertLess(seconds, 0.5)
 
 
+# Links come and go in namespaces beside the host: the kernel's link watch, which first lets packets through a
+# new link, falls behind.
+BUSY_LINKS = """
+while :; do
+  for n in 1 2 3 4 5 6 7 8; do
+    unshare -n sh -c 'ip link add name v1 type veth peer name v2; ip link set v1 up; ip link set v2 up
+                      for i in 1 2 3 4 5 6 7 8; do ip link add name x$i type bridge; ip link set x$i up; done' &
+  done
+  wait
+done
+"""
+
+
 class Early(Case):
+    timeout = 120
+
+    def test_the_first_packet_gets_through(self):
+        """The network passes packets before the program's first instruction, also on a host with much to do"""
+        self.world.popen(traffic.server("host", 7000))
+        connect = ["/usr/bin/python3", "-Sc", "import socket, sys\nsocket.create_connection((sys.argv[1], 7000), 0.5)", HOST]
+        busy = [self.world.popen(["sh", "-c", BUSY_LINKS], stderr=subprocess.DEVNULL) for _ in range(2)]
+        self.world.start("-p", "8080:80", "sh", "-c", "echo ready; exec sleep 1000")
+        for _ in range(12):
+            self.assertEqual(self.run_ok("cat", "/sys/class/net/eth0/operstate").strip(), "up")
+        self.run_ok(*connect)
+        for process in busy:
+            process.kill()
+
     def sender(self, where, host, source_port):
         """A process that sends until it is answered; (pipe of its answer, pid)."""
         reader, writer = os.pipe()
