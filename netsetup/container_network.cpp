@@ -146,7 +146,9 @@ void ContainerNetwork::join() {
         return network.subnet.text();
       },
       [&] { return rtnl::find_index(kernel_.host_route(), bridge).has_value(); }, mend);
-  network_ = network_of(state_.fd(), cat(NetworkScopePrefix, bridge), subnet);
+  const std::string scope = cat(NetworkScopePrefix, bridge);
+  if (!described_network(scope, subnet)) mend();
+  network_ = network_of(state_.fd(), scope, subnet);
   lease_ = Lease::take(network_scope_.directory(), network_.subnet);
 }
 

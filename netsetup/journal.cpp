@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/say.h"
 #include "base/test_point.h"
 #include "base/text.h"
 #include "netsetup/explain.h"
@@ -130,7 +131,8 @@ std::string to_line(const Step& step) {
                            {"where", step.where == Where::Host ? "host" : "container"},
                            {"noun", Name<Noun>},
                            {"object", noun}};
-        return line.dump() + "\n";
+        return "\n" + line.dump() +
+               "\n";  // one that a full disk cut off ends with this one's start
       },
       step.object);
 }
@@ -146,24 +148,31 @@ Object object_named(const std::string& name, const json& object) {
   throw std::invalid_argument(name);
 }
 
-Step from_line(std::string_view line) {
+/// Nothing where LINE makes no sense.
+std::optional<Step> from_line(std::string_view line) {
   // Nothing else is parsed: five million brackets would take seconds to be found wrong.
-  if (!line.starts_with('{')) throw std::invalid_argument("no object");
-  const json j = json::parse(line);
-  const auto verb = j.at("verb").get<std::string>();
-  const auto where = j.at("where").get<std::string>();
-  return {verb == "create" ? Verb::Create : Verb::Delete,
-          where == "host" ? Where::Host : Where::Container,
-          object_named(j.at("noun").get<std::string>(), j.at("object"))};
+  if (!line.starts_with('{')) return std::nullopt;
+  try {
+    const json j = json::parse(line);
+    const auto verb = j.at("verb").get<std::string>();
+    const auto where = j.at("where").get<std::string>();
+    return Step{verb == "create" ? Verb::Create : Verb::Delete,
+                where == "host" ? Where::Host : Where::Container,
+                object_named(j.at("noun").get<std::string>(), j.at("object"))};
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
 }
 
 bool is_crossed_out(std::string_view line) {
   return line.find_first_not_of(' ') == std::string_view::npos;
 }
 
+constexpr const char* Damaged = "journal.damaged";
+
 }  // namespace
 
-Journal::Journal(int dir) {
+Journal::Journal(int dir) : dir_(dir) {
   constexpr const char* Name = "journal";
   constexpr int Flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   file_ = base::UniqueFd(::openat(dir, Name, Flags, 0600));
@@ -171,7 +180,10 @@ Journal::Journal(int dir) {
   // What lies there and is no file is somebody's mistake, and must not be in the way for ever.
   const bool in_the_way = file_.valid() ? ::fstat(fd(), &status) == 0 && !S_ISREG(status.st_mode)
                                         : errno == ELOOP || errno == EISDIR || errno == ENXIO;
-  if (in_the_way) ::renameat(dir, Name, dir, "journal.damaged");
+  if (in_the_way) {
+    ::renameat(dir, Name, dir, Damaged);
+    base::say(base::cat(base::path_of(dir), "/journal is no file; it is set aside as ", Damaged));
+  }
   if (in_the_way || !file_.valid()) file_ = base::open_or_throw(Name, Flags, dir);
 }
 
@@ -188,19 +200,28 @@ void Journal::append(const Step& undo) const {
   base::write_all(fd(), to_line(undo), "write the journal in /run/mini-run");
 }
 
+/// Writes blanks over those of CONTENT's lines that LINE holds for.
+void Journal::cross_out(const std::string& content,
+                        const std::function<bool(std::string_view)>& line) const {
+  // A descriptor without O_APPEND: pwrite(2) would append all the same.
+  const auto file = base::open_or_throw(base::cat("/proc/self/fd/", fd()), O_WRONLY);
+  for (const auto each : base::split(content, '\n')) {
+    if (is_crossed_out(each) || !line(each)) continue;
+    const std::string blanks(each.size(), ' ');
+    const auto at = static_cast<off_t>(each.data() - content.data());
+    base::check(static_cast<int>(::pwrite(file.get(), blanks.data(), blanks.size(), at)),
+                "write the journal in /run/mini-run");
+  }
+}
+
 void Journal::replace(const std::function<bool(const Step&)>& old,
                       const std::optional<Step>& by) const {
   const std::string before = content();
   if (by) append(*by);
-  // A descriptor without O_APPEND: pwrite(2) would append all the same.
-  const auto file = base::open_or_throw(base::cat("/proc/self/fd/", fd()), O_WRONLY);
-  for (const auto line : base::split(before, '\n')) {
-    if (is_crossed_out(line) || !old(from_line(line))) continue;
-    const std::string blanks(line.size(), ' ');
-    const auto at = static_cast<off_t>(line.data() - before.data());
-    base::check(static_cast<int>(::pwrite(file.get(), blanks.data(), blanks.size(), at)),
-                "write the journal in /run/mini-run");
-  }
+  cross_out(before, [&](std::string_view line) {
+    const auto step = from_line(line);
+    return step && old(*step);
+  });
 }
 
 std::string Journal::content() const {
@@ -208,18 +229,34 @@ std::string Journal::content() const {
   return base::read_all(fd(), std::size_t{16} << 20U);
 }
 
-std::vector<Step> Journal::read(std::size_t* damaged) const {
+std::vector<Step> Journal::read(bool* damaged) const {
   std::vector<Step> steps;
+  std::string senseless;
   const std::string lines = content();
   for (const auto line : base::split(lines, '\n')) {
     if (is_crossed_out(line)) continue;
-    try {
-      steps.push_back(from_line(line));
-    } catch (const std::exception&) {
-      if (damaged != nullptr) ++*damaged;
-    }
+    if (auto step = from_line(line))
+      steps.push_back(*std::move(step));
+    else
+      senseless += base::cat(line, '\n');
   }
+  if (damaged != nullptr) *damaged = !senseless.empty();
+  if (!senseless.empty()) set_aside(lines, senseless);
   return steps;
+}
+
+/// Moves the LINES of CONTENT that make no sense. Best effort: what could be read counts.
+void Journal::set_aside(const std::string& content, const std::string& lines) const {
+  try {
+    const auto file =
+        base::open_or_throw(Damaged, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, dir_);
+    base::write_all(file.get(), lines, "set aside");
+    cross_out(content, [](std::string_view line) { return !from_line(line); });
+  } catch (const std::exception&) {
+    // A full disk, or somebody is at it: the next to read them tries again.
+  }
+  base::say(base::cat(base::path_of(dir_),
+                      "/journal is damaged; what makes no sense is set aside in ", Damaged));
 }
 
 bool Journal::removed() const {

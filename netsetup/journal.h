@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -23,15 +24,16 @@ namespace netsetup {
 
 class Journal {
  public:
-  /// The file `journal` in DIR (a descriptor), made where it is not there yet; what is there but no
-  /// file is set aside, as `journal.damaged`. Throws Error.
+  /// The file `journal` in DIR (a descriptor that outlives this), made where it is not there yet;
+  /// what is there but no file is set aside, as `journal.damaged`, and said. Throws Error.
   explicit Journal(int dir);
   /// That of another, in DIR; nothing where it ends this moment and has removed DIR.
   static std::optional<Journal> peek(int dir);
 
   void append(const Step& undo) const;
-  /// Oldest first. Lines that make no sense are left out and counted in `damaged`.
-  [[nodiscard]] std::vector<Step> read(std::size_t* damaged = nullptr) const;
+  /// Oldest first. Lines that make no sense are set aside, to `journal.damaged`, and said; DAMAGED
+  /// becomes true.
+  [[nodiscard]] std::vector<Step> read(bool* damaged = nullptr) const;
 
   /// Writes BY, then crosses out what was there before and OLD holds for: it is neither to be
   /// undone nor put back any more. Needs: a Turn.
@@ -45,7 +47,11 @@ class Journal {
 
  private:
   [[nodiscard]] std::string content() const;
+  void cross_out(const std::string& content,
+                 const std::function<bool(std::string_view)>& line) const;
+  void set_aside(const std::string& content, const std::string& lines) const;
 
+  int dir_;
   base::UniqueFd file_;
 };
 

@@ -189,6 +189,16 @@ std::optional<Step> Kernel::undo(const Step& step) {
       step.object);
 }
 
+std::vector<OpenedInterface> Kernel::opened_interfaces() {
+  std::vector<OpenedInterface> opened;
+  for (const auto& key : nft().keys("opened")) {
+    const auto name = nft::interface_name(key);
+    const auto link = rtnl::find_link(host_route(), name);
+    opened.push_back({name, link && link->kind == "bridge"});
+  }
+  return opened;
+}
+
 void Kernel::execute(const Step& step) {
   // What is journalled is undone by the next mini-run, in the right place.
   if (lost_) throw Error("in the wrong network namespace: nothing is changed here");

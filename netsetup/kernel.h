@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "netsetup/netlink.h"
@@ -44,6 +45,9 @@ class Kernel {
   /// or where the namespace's death undoes it. Changes nothing. Throws Error where the object
   /// exists and is not ours.
   [[nodiscard]] std::optional<Step> undo(const Step& step);
+
+  /// The interfaces that the rule set guards: those of the host that were opened.
+  std::vector<OpenedInterface> opened_interfaces();
 
   /// Does it. Throws Error with the step's title, the kernel's reason and the command that does
   /// the same. Deleting what has gone already is a success; what is there but not ours stays.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -90,6 +91,25 @@ std::vector<Message> element_batch(std::span<const Element> elements, int type,
   return batch;
 }
 
+Bytes to_bytes(const nlattr* attribute) {
+  const auto bytes = netlink::value(attribute);
+  return {bytes.begin(), bytes.end()};
+}
+
+/// The keys of the elements in a part of a listing, without the ends of intervals.
+std::vector<Bytes> parse_keys(const nlmsghdr* header) {
+  std::vector<Bytes> keys;
+  const auto* list = Attributes(header, sizeof(nfgenmsg)).find(NFTA_SET_ELEM_LIST_ELEMENTS);
+  if (list == nullptr) return keys;
+  for (const nlattr* one : Attributes(list)) {
+    const auto* key = Attributes(one).find(NFTA_SET_ELEM_KEY);
+    const auto* flags = Attributes(one).find(NFTA_SET_ELEM_FLAGS);
+    if (key == nullptr || (flags != nullptr && netlink::value_be32(flags) != 0)) continue;
+    if (const auto* value = Attributes(key).find(NFTA_DATA_VALUE)) keys.push_back(to_bytes(value));
+  }
+  return keys;
+}
+
 /// The first attribute list of an answered element.
 struct Found {
   Bytes data;
@@ -110,10 +130,8 @@ std::optional<Found> find_element(netlink::Socket& socket, const Element& elemen
         const auto type = mnl_attr_get_type(attribute);
         if (type == NFTA_SET_ELEM_USERDATA) found->comment = comment_of(attribute);
         if (type != NFTA_SET_ELEM_DATA) continue;
-        if (const nlattr* datum = Attributes(attribute).find(NFTA_DATA_VALUE)) {
-          const auto bytes = netlink::value(datum);
-          found->data.assign(bytes.begin(), bytes.end());
-        }
+        if (const nlattr* datum = Attributes(attribute).find(NFTA_DATA_VALUE))
+          found->data = to_bytes(datum);
       }
     }
   });
@@ -142,6 +160,10 @@ Bytes interface_field(std::string_view name) {
   Bytes bytes(name.begin(), name.end());
   bytes.resize(Size);
   return bytes;
+}
+
+std::string interface_name(const Bytes& field) {
+  return {field.begin(), std::find(field.begin(), field.end(), 0)};
 }
 
 Bytes concatenate(const std::vector<Bytes>& fields) {
@@ -184,6 +206,17 @@ std::optional<std::string> Socket::find_comment(const Element& element) {
   auto found = find_element(socket_, element);
   if (!found) return std::nullopt;
   return std::move(found->comment);
+}
+
+std::vector<Bytes> Socket::keys(const std::string& set) {
+  if (!find_table()) return {};
+  Message message = table_message(NFT_MSG_GETSETELEM, 0);
+  message.put_string(NFTA_SET_ELEM_LIST_TABLE, TableName);
+  message.put_string(NFTA_SET_ELEM_LIST_SET, set);
+  std::vector<Bytes> all;
+  for (auto& part : socket_.dump<std::vector<Bytes>>(message, parse_keys))
+    std::ranges::move(part, std::back_inserter(all));
+  return all;
 }
 
 std::optional<Socket::Table> Socket::find_table(std::string_view name) {

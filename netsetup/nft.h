@@ -28,6 +28,7 @@ Bytes field(Ipv4 address);
 Bytes field(Protocol protocol);
 Bytes field(std::uint16_t port);
 Bytes interface_field(std::string_view name);  // 16 bytes, zero padded
+std::string interface_name(const Bytes& field);
 
 /// FIELDS as the kernel holds them: one as it is, several each padded to four bytes.
 Bytes concatenate(const std::vector<Bytes>& fields);
@@ -59,6 +60,9 @@ class Socket {
   std::optional<Bytes> find(const Element& element);
   /// The comment of the element with ELEMENT's key, nothing where there is no such element.
   std::optional<std::string> find_comment(const Element& element);
+
+  /// The keys of SET, one of ours, without the ends of intervals; none where there is no table.
+  std::vector<Bytes> keys(const std::string& set);
 
   struct Table {
     std::string comment;

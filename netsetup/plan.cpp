@@ -53,8 +53,9 @@ std::optional<Network> described_network(std::string_view name, std::string_view
   return Network{std::string(name.substr(NetworkScopePrefix.size())), *subnet};
 }
 
-std::vector<Step> described_plan(std::string_view name, std::string_view up) {
-  if (!name.starts_with(NetworkScopePrefix)) return host_plan({});
+std::vector<Step> described_plan(std::string_view name, std::string_view up,
+                                 const std::vector<OpenedInterface>& interfaces) {
+  if (!name.starts_with(NetworkScopePrefix)) return host_plan(interfaces);
   const auto network = described_network(name, up);
   return network ? network_plan(*network) : std::vector<Step>();
 }

@@ -41,9 +41,10 @@ struct Endpoint {
 inline constexpr std::string_view NetworkScopePrefix = "network-";
 /// The network whose scope is called NAME and described by UP; nothing where UP is damaged.
 std::optional<Network> described_network(std::string_view name, std::string_view up);
-/// What makes the thing of the scope NAME, as far as that and UP tell: without the host's
-/// interfaces.
-std::vector<Step> described_plan(std::string_view name, std::string_view up);
+/// What made the thing of the scope NAME, as far as that and UP tell; the host's INTERFACES are
+/// those that were opened.
+std::vector<Step> described_plan(std::string_view name, std::string_view up,
+                                 const std::vector<OpenedInterface>& interfaces);
 
 /// INTERFACES: those of the host on which forwarding is to be switched on.
 std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces);

@@ -77,12 +77,17 @@ Step on_host(Object object) { return {Verb::Create, Where::Host, std::move(objec
 
 /// The table, where it has gone or lacks something, and the elements of the host's own interfaces.
 void mend_rules(Kernel& kernel, const Scope& host, const std::string& shape) {
+  const auto undo_steps = host.mend_journal(kernel);  // while the kernel has the elements
   // None is never as it should be, though SHAPE says so: they went before it could be described.
   if (const auto found = kernel.nft().shape(); found.empty() || found != shape) {
     again(kernel, on_host(RuleSet{}));
-    host.describe(kernel.nft().shape());
+    const auto now = kernel.nft().shape();
+    if (shape.starts_with("table "))
+      host.describe(now);
+    else
+      host.describe_anew(now);
   }
-  for (const auto& step : Journal(host.directory()).read()) {
+  for (const auto& step : undo_steps) {
     if (std::holds_alternative<OpenedInterface>(step.object)) again(kernel, on_host(step.object));
     // Whoever writes net.ipv4.ip_forward sets it for every interface, also to 0.
     if (const auto* sysctl = std::get_if<Sysctl>(&step.object); sysctl && !sysctl->ours.empty())
@@ -176,7 +181,8 @@ std::vector<std::string> repair(Kernel& kernel, const State& state) {
       const auto up = scope.enter();
       if (!up) return;
       const Network network = network_of(state.fd(), name, *up);
-      if (*up != network.subnet.text()) scope.describe(network.subnet.text());
+      if (*up != network.subnet.text()) scope.describe_anew(network.subnet.text());
+      static_cast<void>(scope.mend_journal(kernel));
       mend_network(kernel, network);
       bridges.push_back(network.bridge);
     });

@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <ctime>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/say.h"
 #include "base/test_point.h"
 #include "base/text.h"
 #include "netsetup/plan.h"
@@ -19,11 +21,14 @@ namespace netsetup {
 
 namespace {
 
+void write_whole(int directory, const char* name, const std::string& text) {
+  const auto file = base::open_or_throw(name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, directory);
+  base::write_all(file.get(), text, "write to /run/mini-run");
+}
+
 /// All of TEXT or nothing: a reader never sees half of it.
 void write_up(int directory, const std::string& text) {
-  const auto file =
-      base::open_or_throw("up.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, directory);
-  base::write_all(file.get(), text, "write to /run/mini-run");
+  write_whole(directory, "up.new", text);
   base::check(::renameat(directory, "up.new", directory, "up"), "write to /run/mini-run");
 }
 
@@ -35,6 +40,18 @@ std::optional<std::string> read_up(const std::string& path, int directory) {
   } catch (const base::Error&) {
     return "";
   }
+}
+
+/// What undoes STEP that was done at some time before.
+std::optional<Step> undo_of_done(Kernel& kernel, const Step& step) {
+  // We switch on what is off.
+  if (const auto* sysctl = std::get_if<Sysctl>(&step.object))
+    return Step{
+        Verb::Create, step.where,
+        Sysctl{sysctl->key, "0", sysctl->value, sysctl->guard, sysctl->guard.empty() ? "" : "0"}};
+  if (std::holds_alternative<NetnsDirectory>(step.object))
+    return Step{Verb::Delete, step.where, step.object};
+  return kernel.undo(step);
 }
 
 }  // namespace
@@ -117,6 +134,16 @@ void Scope::describe(const std::string& description) const {
   write_up(directory_.get(), description);
 }
 
+void Scope::describe_anew(const std::string& description) const {
+  // `up` is there all the time: without it the thing is not up.
+  constexpr const char* Other = "up.damaged";
+  write_whole(directory_.get(), Other, description);
+  base::check(::renameat2(directory_.get(), Other, directory_.get(), "up", RENAME_EXCHANGE),
+              "write to /run/mini-run");
+  base::say(base::cat(base::path_of(directory_.get()), "/up is damaged; it is set aside as ", Other,
+                      " and written again"));
+}
+
 std::vector<std::string> Scope::leave(Kernel& kernel) noexcept {
   try {
     if (lock(LOCK_EX | LOCK_NB)) return undo(kernel);
@@ -128,15 +155,20 @@ std::vector<std::string> Scope::leave(Kernel& kernel) noexcept {
   return {};
 }
 
-/// What the journal says, oldest first. Where lines of it are lost but the thing is up, also what
-/// DESCRIPTION tells; only what sysctls were before is then unknown.
-std::vector<Step> Scope::undo_steps(Kernel& kernel,
-                                    const std::optional<std::string>& description) const {
-  std::size_t damaged = 0;
-  auto steps = Journal(directory_.get()).read(&damaged);
-  if (!description || (damaged == 0 && !steps.empty())) return steps;
-  for (const auto& step : described_plan(name_, *description))
-    if (auto undo = kernel.undo(step)) steps.push_back(*std::move(undo));
+std::vector<Step> Scope::mend_journal(Kernel& kernel) const {
+  const Journal journal(directory_.get());
+  bool damaged = false;
+  auto steps = journal.read(&damaged);
+  const auto description = up();
+  if (!description || (!damaged && !steps.empty())) return steps;
+  for (const auto& step : described_plan(name_, *description, kernel.opened_interfaces())) {
+    auto undo = undo_of_done(kernel, step);
+    if (!undo) continue;
+    journal.append(*undo);
+    steps.push_back(*std::move(undo));
+  }
+  base::say(base::cat(base::path_of(directory_.get()),
+                      "/journal has lost lines; they are written again, as the kernel has it"));
   return steps;
 }
 
@@ -144,7 +176,7 @@ std::vector<Step> Scope::undo_steps(Kernel& kernel,
 std::vector<std::string> Scope::undo(Kernel& kernel) noexcept {
   std::vector<std::string> failures;
   try {
-    const auto steps = undo_steps(kernel, up());
+    const auto steps = mend_journal(kernel);
     ::unlinkat(directory_.get(), "up", 0);  // first: half of it is not up
     base::test_point("scope down");
     failures = undo_all(kernel, steps);

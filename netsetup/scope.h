@@ -45,6 +45,13 @@ class Scope {
 
   /// The description from now on. Needs: the share, and that nobody else calls this meanwhile.
   void describe(const std::string& description) const;
+  /// The same where the old one is damaged: that is set aside, as `up.damaged`, and said.
+  void describe_anew(const std::string& description) const;
+
+  /// What the journal says, oldest first. Where it lost lines although the thing is up, they are
+  /// written again, from what the description and the kernel tell, and that is said. Needs: as
+  /// describe(). Throws Error.
+  std::vector<Step> mend_journal(Kernel& kernel) const;
 
   /// Gives up the share, if it has one; undoes the thing if nobody else has one. Returns what
   /// failed, a line each. Without a join before it, this sweeps what the dead have left.
@@ -60,7 +67,6 @@ class Scope {
   bool lock(int operation);
   bool alone();
   [[nodiscard]] std::optional<std::string> up() const;
-  std::vector<Step> undo_steps(Kernel& kernel, const std::optional<std::string>& description) const;
   std::vector<std::string> undo(Kernel& kernel) noexcept;
 
   int parent_;

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/say.h"
 #include "base/test_point.h"
 #include "base/text.h"
 #include "netsetup/explain.h"
@@ -24,7 +25,6 @@
 #include "runtime/configs.h"
 #include "runtime/etc_files.h"
 #include "runtime/life.h"
-#include "runtime/say.h"
 #include "runtime/streams.h"
 #include "runtime/supervise.h"
 
@@ -48,7 +48,7 @@ class Timing {
     last_ = now;
   }
   void print() const {
-    if (on_) say(cat("microseconds: ", report_));
+    if (on_) base::say(cat("microseconds: ", report_));
   }
 
  private:
@@ -176,12 +176,12 @@ base::UniqueFd wait_until_ready(const Channel& channel, const SignalQueue& signa
 /// HOST 0 was the kernel's to choose: the user must be told.
 void tell_chosen_ports(const Options& options, const ContainerNetwork& network) {
   for (std::size_t i = 0; i < options.ports.size(); ++i) {
-    if (options.ports[i].host_port == 0) say(cat("published ", network.ports()[i].text()));
+    if (options.ports[i].host_port == 0) base::say(cat("published ", network.ports()[i].text()));
   }
   if (options.ports.size() > netsetup::Reservation::MostHeld)
-    say(cat(options.ports.size(),
-            " ports are published; that many were checked, but are not held "
-            "against programs that bind them later"));
+    base::say(cat(options.ports.size(),
+                  " ports are published; that many were checked, but are not held "
+                  "against programs that bind them later"));
 }
 
 /// What is left of a container that has ended.
@@ -224,7 +224,7 @@ void tidy_up_in_background(Remains& remains) {
 [[noreturn]] void end(Remains remains, bool explain, int status) {
   if (explain) {
     remains.network.release();
-    for (const auto& failure : remains.network.leave()) say(failure);
+    for (const auto& failure : remains.network.leave()) base::say(failure);
   } else {
     tidy_up_in_background(remains);
   }
@@ -275,7 +275,7 @@ void run(const Options& options, Herald* herald) {
   base::UniqueFd master = wait_until_ready(channel, signals, notes);
   timing.mark("root");
   base::test_point("ready");
-  for (const auto& note : notes) say(note);
+  for (const auto& note : notes) base::say(note);
   tell_chosen_ports(options, network);
 
   Life life(options, config, network, child, channel, signals, streams, herald);

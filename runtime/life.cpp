@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/say.h"
 #include "base/test_point.h"
 #include "base/text.h"
 #include "runtime/options_values.h"
-#include "runtime/say.h"
 #include "runtime/tidy.h"
 
 namespace runtime {
@@ -143,7 +143,7 @@ void Life::wait_for_ports(std::chrono::steady_clock::time_point deadline) {
   constexpr std::chrono::seconds Certain{2};
   if (now < deadline && !(only_loopback_since_ && now - *only_loopback_since_ > Certain))
     return loop().at(now + Moment, [this, deadline] { wait_for_ports(deadline); });
-  say(cat(trouble, "; the container runs on, see `minictl logs ", description_.name, "`"));
+  base::say(cat(trouble, "; the container runs on, see `minictl logs ", description_.name, "`"));
   announce(base::ExitFailure);
 }
 
@@ -277,9 +277,9 @@ int Life::run() {
       streams_.note(line);
   if (options_.detach) write_end(network_.directory(), {status, now()});
   if (herald_ != nullptr && !herald_->has_announced()) {
-    say(cat(options_.command.front(), " ended with status ", status,
-            " before every published port was listened to; see `minictl logs ", description_.name,
-            "`"));
+    base::say(cat(options_.command.front(), " ended with status ", status,
+                  " before every published port was listened to; see `minictl logs ",
+                  description_.name, "`"));
     announce(status != 0 ? status : base::ExitFailure);
   }
   base::test_point("end written");

@@ -5,10 +5,10 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/say.h"
 #include "runtime/container.h"
 #include "runtime/detach.h"
 #include "runtime/options.h"
-#include "runtime/say.h"
 #include "runtime/seal.h"
 #include "runtime/tidy.h"
 
@@ -39,10 +39,10 @@ int main(int argc, char** argv) {
     if (options.detach) herald = runtime::detach();
     runtime::run(options, herald ? &*herald : nullptr);
   } catch (const base::Error& error) {
-    runtime::say(error.what());
+    base::say(error.what());
     return error.exit_status();
   } catch (const std::exception& error) {
-    runtime::say(error.what());
+    base::say(error.what());
     return base::ExitFailure;
   }
 }

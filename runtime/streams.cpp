@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/say.h"
 #include "base/text.h"
-#include "runtime/say.h"
 
 namespace runtime {
 
@@ -58,7 +58,7 @@ void Streams::note(std::string_view text) {
   if (log_)
     log_->append(base::cat("mini-run: ", text, "\n"));
   else
-    say(text);
+    base::say(text);
 }
 
 void Streams::finish() {

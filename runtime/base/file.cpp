@@ -3,9 +3,11 @@
 
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <climits>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -44,6 +46,13 @@ void write_all(int fd, std::string_view text, std::string_view attempt) {
     if (put < 0) throw Error(errno, attempt);
     text.remove_prefix(static_cast<std::size_t>(put));
   }
+}
+
+std::string path_of(int fd) {
+  std::array<char, PATH_MAX> path{};
+  const ssize_t length = ::readlink(cat("/proc/self/fd/", fd).c_str(), path.data(), path.size());
+  return length < 0 ? cat("descriptor ", fd)
+                    : std::string(path.data(), static_cast<std::size_t>(length));
 }
 
 UniqueFd open_or_throw(const std::string& path, int flags, int dir, mode_t mode) {

@@ -27,6 +27,9 @@ void write_all(int fd, std::string_view text, std::string_view attempt);
 /// openat(2) with O_CLOEXEC; throws Error "open PATH: ..." (MODE counts with O_CREAT only).
 UniqueFd open_or_throw(const std::string& path, int flags, int dir = AT_FDCWD, mode_t mode = 0600);
 
+/// Where what FD is open for lies (proc(5), /proc/PID/fd), for messages.
+std::string path_of(int fd);
+
 /// pipe2(2), close-on-exec.
 struct Pipe {
   UniqueFd reader;

@@ -13,12 +13,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/say.h"
 #include "base/text.h"
 #include "netsetup/record.h"
 #include "netsetup/state.h"
 #include "netsetup/sweep.h"
 #include "runtime/configs.h"
-#include "runtime/say.h"
 
 namespace runtime::ctl {
 
@@ -47,7 +47,7 @@ std::optional<Description> described_again(const Container& container) {
 }
 
 void set_aside(const Container& container, const char* file, const Error& error) {
-  say(cat("container ", printable(container.name), ": ", error.what(), "; it is set aside"));
+  base::say(cat("container ", printable(container.name), ": ", error.what(), "; it is set aside"));
   ::renameat(container.directory.get(), file, container.directory.get(),
              cat(file, ".damaged").c_str());
 }

@@ -15,13 +15,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/say.h"
 #include "base/text.h"
 #include "rootfs/users.h"
 #include "runtime/channel.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
 #include "runtime/launch.h"
-#include "runtime/say.h"
 #include "runtime/seal.h"
 #include "runtime/seccomp.h"
 #include "runtime/streams.h"
@@ -105,7 +105,7 @@ int exec(const Execution& execution, char** argv) {
   }
   Supervisor supervisor(
       child, ours, signals,
-      {SIGTERM, known.stop_timeout, [](const std::string& text) { say(text); }, [] {},
+      {SIGTERM, known.stop_timeout, [](const std::string& text) { base::say(text); }, [] {},
        [&] {
          streams.adapt();
          return streams.has_terminal();

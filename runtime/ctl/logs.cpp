@@ -14,12 +14,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/say.h"
 #include "base/text.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
 #include "runtime/ctl/table.h"
 #include "runtime/log_file.h"
-#include "runtime/say.h"
 
 namespace runtime::ctl {
 
@@ -117,8 +117,8 @@ int logs(const std::string& name, const LogView& view) {
   if (container.running) {
     const auto files = log_files(container);
     for (const auto& file : files)
-      say(cat(container.name, " also writes to ", base::printable(file), " inside: minictl exec ",
-              container.name, " cat ", base::shell_quote(file)));
+      base::say(cat(container.name, " also writes to ", base::printable(file),
+                    " inside: minictl exec ", container.name, " cat ", base::shell_quote(file)));
     if (view.follow) follow(container, std::move(log));
   }
   return 0;

@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/say.h"
 #include "base/text.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/options.h"
 #include "runtime/options_values.h"
-#include "runtime/say.h"
 #include "runtime/tidy.h"
 
 namespace {
@@ -194,16 +194,16 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  say_as("minictl");
+  base::say_as("minictl");
   try {
     tidy_up_inheritance();
     return run(argc, argv);
   } catch (const base::Error& error) {
     if (error.code().value() == EPIPE) return 128 + SIGPIPE;  // as head(1) wants it: without a word
-    say(error.what());
+    base::say(error.what());
     return error.exit_status();
   } catch (const std::exception& error) {
-    say(error.what());
+    base::say(error.what());
     return base::ExitFailure;
   }
 }

@@ -4,10 +4,10 @@
 #include "netsetup/repair.h"
 
 #include "base/error.h"
+#include "base/say.h"
 #include "netsetup/sweep.h"
 #include "runtime/configs.h"
 #include "runtime/ctl/commands.h"
-#include "runtime/say.h"
 
 namespace runtime::ctl {
 
@@ -20,7 +20,7 @@ int repair() {
     failures = netsetup::repair(kernel, state);
   }
   for (const auto& line : netsetup::sweep(configs::Ruleset)) failures.push_back(line);
-  for (const auto& line : failures) say(line);
+  for (const auto& line : failures) base::say(line);
   return failures.empty() ? 0 : base::ExitFailure;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/say.h"
 #include "base/text.h"
 #include "netsetup/record.h"
 #include "netsetup/sweep.h"
@@ -15,7 +16,6 @@
 #include "runtime/ctl/containers.h"
 #include "runtime/ctl/table.h"
 #include "runtime/options_values.h"
-#include "runtime/say.h"
 
 namespace runtime::ctl {
 
@@ -31,7 +31,7 @@ int for_each(const Names& names, const Function& function) {
     try {
       function(find_container(name));
     } catch (const base::Error& error) {
-      say(error.what());
+      base::say(error.what());
       status = error.exit_status();
     }
   }
@@ -140,7 +140,7 @@ int prune() {
     print(container.name + "\n");
   }
   const auto failures = netsetup::sweep(configs::Ruleset);
-  for (const auto& line : failures) say(line);
+  for (const auto& line : failures) base::say(line);
   return failures.empty() ? 0 : base::ExitFailure;
 }
 

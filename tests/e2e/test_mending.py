@@ -353,6 +353,7 @@ class Corrupt(Case):
     def test_what_containers_share(self):
         for record, file in (
             ("network-mini0", "journal"), ("network-mini0", "up"), ("network-mini0", "leases"), ("host", "up"),
+            ("host", "journal"),
         ):
             for how in self.DAMAGES:
                 if file == "leases" and how in ("fifo", "symlink", "loop"):
@@ -361,9 +362,17 @@ class Corrupt(Case):
                     before = self.world.state()
                     self.detach("--rm", "--name", "good", "--wait=60", "-p", "8081:80", *traffic.server())
                     self.damage(record, file, how)
+                    if (record, file) == ("network-mini0", "up"):
+                        self.assertRegex(self.world.mini_run("true").stderr, "up is damaged; it is set aside as up.damaged")
                     self.goes_on()
                     self.assertEqual(self.never_crashes("network").returncode, 0)
-                    self.assertEqual(self.world.minictl("repair").returncode, 0)
+                    mended = self.world.minictl("repair")
+                    self.assertEqual(mended.returncode, 0)
+                    if file == "journal":
+                        self.assertRegex(mended.stderr, f"{record}/journal has lost lines")
+                    elif (record, file) == ("host", "up"):
+                        self.assertRegex(mended.stderr, r"host/up is damaged; it is set aside as up\.damaged")
+                    self.assertEqual(self.world.minictl("repair").stderr, "", "it is said once")
                     self.goes_on()
                     self.ctl("stop", "-t", "0", "good")
                     self.assert_same_state(before, 10)
@@ -372,7 +381,10 @@ class Corrupt(Case):
         def body(how):
             self.detach("--rm", "--name", "bad", "-p", "8080:80", *FOREVER)
             self.damage("containers/bad", "journal", how)
-            self.assertEqual(self.world.minictl("repair").returncode, 0)
+            mended = self.world.minictl("repair")
+            self.assertEqual(mended.returncode, 0)
+            if how != "empty":
+                self.assertRegex(mended.stderr, r"containers/bad/journal is .* set aside .* journal\.damaged")
             self.goes_on()
             self.ctl("rm", "-f", "bad")
         self.run_for_each(body)

@@ -93,9 +93,9 @@ TEST_CASE("what is journalled reads back as the same step, and half a line is pa
   for (const auto& step : plan) journal.append(step);
   REQUIRE(::write(journal.fd(), "{\"verb\":\"cre", 12) == 12);
 
-  std::size_t damaged = 0;
+  bool damaged = false;
   const auto read = Journal(directory.get()).read(&damaged);
-  CHECK(damaged == 1);
+  CHECK(damaged);
   CHECK(commands(read) == commands(plan));
   REQUIRE(read.size() == plan.size());
   CHECK(std::get<Sysctl>(read.back().object).ours == "1");

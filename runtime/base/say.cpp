@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "runtime/say.h"
+#include "base/say.h"
 
 #include <unistd.h>
 
 #include "base/text.h"
 
-namespace runtime {
+namespace base {
 
 namespace {
 const char* speaker = "mini-run";
@@ -14,8 +14,8 @@ const char* speaker = "mini-run";
 void say_as(const char* program) noexcept { speaker = program; }
 
 void say(std::string_view text) noexcept {
-  const std::string line = base::cat(speaker, ": ", text, "\n");
+  const std::string line = cat(speaker, ": ", text, "\n");
   static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 
-}  // namespace runtime
+}  // namespace base
