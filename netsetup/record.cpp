@@ -66,8 +66,8 @@ void put_away(int state, int containers, const std::string& name) {
     return remove_directory(containers, name);
   base::test_point("record moved");
   // Only what is of use without the container.
-  for (const char* file :
-       {"control", "hosts", "hostname", "resolv.conf", "seccomp", "journal", KeepMark})
+  for (const char* file : {"control", "hosts", "hostname", "resolv.conf", "seccomp", "status.new",
+                           "journal", KeepMark})
     ::unlinkat(ended.get(), cat(directory, file).c_str(), 0);
 }
 

@@ -25,6 +25,10 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(End, status, at)
 
 namespace {
 
+constexpr const char* Status = "status";
+constexpr const char* NextStatus = "status.new";
+constexpr std::size_t StatusRoom = 64;  // more than an End has characters
+
 /// Words of the command line are bytes; JSON is UTF-8: what is none is shown as it can be.
 std::string dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
@@ -64,8 +68,20 @@ std::optional<Description> read_description(int directory) {
   return read<Description>(directory, "container.json");
 }
 
-void write_end(int directory, const End& end) { replace_file(directory, "status", dump(end)); }
+void reserve_end(int directory) {
+  const auto file =
+      base::open_or_throw(NextStatus, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, directory);
+  base::write_all(file.get(), std::string(StatusRoom, ' '), "write to /run/mini-run");
+}
 
-std::optional<End> read_end(int directory) { return read<End>(directory, "status"); }
+void write_end(int directory, const End& end) {
+  std::string text = dump(end);
+  text.resize(StatusRoom, ' ');
+  const auto file = base::open_or_throw(NextStatus, O_WRONLY | O_CREAT | O_NOFOLLOW, directory);
+  base::write_all(file.get(), text, "write to /run/mini-run");
+  base::check(::renameat(directory, NextStatus, directory, Status), "write to /run/mini-run");
+}
+
+std::optional<End> read_end(int directory) { return read<End>(directory, Status); }
 
 }  // namespace runtime

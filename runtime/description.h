@@ -61,6 +61,8 @@ struct End {
   int status = 0;       // its exit status
   std::int64_t at = 0;  // seconds since 1970
 };
+/// Room for it, so that a disk that is full by then does not lose it. Throws Error.
+void reserve_end(int directory);
 void write_end(int directory, const End& end);
 /// Nothing where its mini-run was killed before it could say.
 std::optional<End> read_end(int directory);

@@ -120,7 +120,10 @@ void Life::look_around() {
 
 void Life::started() {
   if (herald_ == nullptr) return;
-  if (!options_.remove) network_.keep_record();
+  if (!options_.remove) {
+    network_.keep_record();
+    reserve_end(network_.directory());
+  }
   base::test_point("record kept");
   if (!options_.wait) return announce(0);
   network_.inside([this] { listeners_.emplace(); });

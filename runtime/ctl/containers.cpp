@@ -198,8 +198,26 @@ Container find_container(const std::string& name) {
 
 Container find_running(const std::string& name) {
   auto container = find_container(name);
-  if (!container.running) throw Error(cat("the container ", container.name, " has ended"));
+  need_running(container);
   return container;
+}
+
+void need_running(const Container& container) {
+  if (!container.running) throw Error(cat("the container ", container.name, " has ended"));
+}
+
+int for_each(const std::vector<std::string>& names,
+             const std::function<void(const Container&)>& function) {
+  int status = 0;
+  for (const auto& name : names) {
+    try {
+      function(find_container(name));
+    } catch (const Error& error) {
+      base::say(error.what());
+      status = error.exit_status();
+    }
+  }
+  return status;
 }
 
 void forget(const std::string& name) {

@@ -2,6 +2,7 @@
 // The containers of this network namespace, as their records tell.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,13 @@ std::vector<Container> all_containers(bool ended);
 Container find_container(const std::string& name);
 /// The same, running. Throws Error.
 Container find_running(const std::string& name);
+/// Throws Error where CONTAINER has ended.
+void need_running(const Container& container);
+
+/// Calls FUNCTION for each of NAMES, to the end: where one fails, its line is said. The exit
+/// status.
+int for_each(const std::vector<std::string>& names,
+             const std::function<void(const Container&)>& function);
 
 /// Removes the record NAME of an ended container.
 void forget(const std::string& name);

@@ -148,29 +148,51 @@ json describe(const Container& container) {
   return j;
 }
 
-/// VALUE for a reader: a text without quotes, a list by its elements.
+/// VALUE for a reader: a text without quotes, a list by its elements, an object by its parts.
 std::string plain(const json& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_array() && !value.empty() && value.front().is_string()) {
+  if (value.is_array() && !value.empty() && value.front().is_string())
     return base::join(value.get<std::vector<std::string>>(), " ");
-  }
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (!value.is_object()) return value.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::vector<std::string> parts;
+  for (const auto& [name, part] : value.items()) parts.push_back(cat(name, " ", plain(part)));
+  return base::join(parts, ", ");
 }
 
-/// One line a key; of lists of objects one line an object, its values side by side.
-std::string text_of(const json& description) {
+/// TEXT in pieces of at most WIDTH characters, cut where a blank is, if one is (0: one piece).
+std::vector<std::string> folded(std::string text, std::size_t width) {
+  std::vector<std::string> lines;
+  while (width != 0 && text.size() > width) {
+    const auto blank = text.rfind(' ', width);
+    const auto cut = blank == std::string::npos || blank == 0 ? width : blank;
+    lines.push_back(text.substr(0, cut));
+    text.erase(0, text.find_first_not_of(' ', cut));
+  }
+  lines.push_back(std::move(text));
+  return lines;
+}
+
+/// One line a key; of lists of objects one line an object, its values side by side. What is longer
+/// than WIDTH, the terminal's, goes on below.
+std::string text_of(const json& description, std::size_t width) {
+  constexpr std::size_t KeyWidth = 14;  // of the longest key and the gap
+  constexpr std::size_t Least = 20;
+  const std::size_t room = width == 0 ? 0 : std::max(width, KeyWidth + Least) - KeyWidth;
   std::vector<std::vector<std::string>> rows;
+  const auto add = [&](std::string key, const std::string& value) {
+    for (auto& line : folded(base::printable(value), room)) {
+      rows.push_back({std::move(key), std::move(line)});
+      key.clear();
+    }
+  };
   for (const auto& [key, value] : description.items()) {
     if (!value.is_array() || value.empty() || !value.front().is_object()) {
-      rows.push_back({key, plain(value)});
+      add(key, plain(value));
       continue;
     }
     std::string head = key;
     for (const auto& element : value) {
-      std::string line;
-      for (const auto& [name, part] : element.items())
-        line += cat(line.empty() ? "" : ", ", name, " ", plain(part));
-      rows.push_back({head, line});
+      add(head, plain(element));
       head.clear();
     }
   }
@@ -182,16 +204,16 @@ std::string text_of(const json& description) {
 int inspect(const Names& names, bool as_json) {
   json all = json::array();
   std::string text;
-  for (const auto& name : names) {
-    const json description = describe(find_container(name));
-    text += (text.empty() ? "" : "\n") + text_of(description);
+  const int status = for_each(names, [&](const Container& container) {
+    const json description = describe(container);
+    text += (text.empty() ? "" : "\n") + text_of(description, terminal_width());
     all.push_back(description);
-  }
+  });
   if (as_json)
     print_json(all);
   else
     print(text);
-  return 0;
+  return status;
 }
 
 }  // namespace runtime::ctl

@@ -15,17 +15,17 @@ namespace runtime::ctl {
 int list_ports(const Names& names, bool as_json) {
   nlohmann::json all = nlohmann::json::object();
   std::string text;
-  for (const auto& name : names) {
-    const auto container = find_running(name);
+  const int status = for_each(names, [&](const Container& container) {
+    need_running(container);
     all[container.name] = container.description.ports;
     for (const auto& port : container.description.ports)
       text += base::cat(names.size() > 1 ? container.name + " " : "", port.text(), "\n");
-  }
+  });
   if (as_json)
     print_json(all);
   else
     print(text);
-  return 0;
+  return status;
 }
 
 int change_ports(const std::string& name, const std::string& change,

@@ -23,21 +23,6 @@ using base::cat;
 
 namespace {
 
-/// Calls FUNCTION for each of NAMES, to the end; the exit status.
-template <class Function>
-int for_each(const Names& names, const Function& function) {
-  int status = 0;
-  for (const auto& name : names) {
-    try {
-      function(find_container(name));
-    } catch (const base::Error& error) {
-      base::say(error.what());
-      status = error.exit_status();
-    }
-  }
-  return status;
-}
-
 /// The end of a container: asked for at once, waited for later.
 class Ending {
  public:
@@ -99,7 +84,7 @@ int stop(const Names& names, const std::optional<std::string>& timeout) {
 int kill(const Names& names, const std::string& signal) {
   values::signal("--signal", signal);
   return for_each(names, [&](const Container& container) {
-    if (!container.running) throw base::Error(cat("the container ", container.name, " has ended"));
+    need_running(container);
     ask(container, {"kill", signal});
     print(container.name + "\n");
   });

@@ -223,6 +223,17 @@ class Detached(Case):
         self.assert_same_state(before, 10)
 
 
+class FullRun(Case):
+    def test_how_it_ended_is_known_all_the_same(self):
+        """Without --rm a finished detached container keeps its record"""
+        self.detach("--name", "web", "sh", "-c", "while [ ! -e /tmp/end ]; do sleep 0.05; done; exit 7")
+        self.world.sh("mount -o remount,size=1m /run; cat /dev/zero > /run/full || true")
+        self.ctl("exec", "web", "touch", "/tmp/end")
+        self.until_ended("web")
+        self.assertEqual(self.ctl("wait", "web"), "7\n")
+        self.ctl("rm", "web")
+
+
 class Killed(Case):
     """After SIGKILL of whoever it be, nothing is left after the next command."""
 

@@ -111,6 +111,17 @@ class Shown(MinictlCase):
         for word in info["local"], seen["mac"], "8080", "nobody", "sleep 1000":
             self.assertIn(word, text)
 
+    def test_what_is_shown_fits_the_terminal(self):
+        words = ["word%d" % number for number in range(15)]
+        self.detach("--name", "web", "-p", "8080:80", "sh", "-c", "exec sleep 1000", *words)
+        for command in "ps", "inspect web", "network":
+            shown = self.world.sh(f"script -qec 'stty cols 60; {MINICTL} {command}' /dev/null").stdout.splitlines()
+            self.assertGreater(len(shown), 1, shown)
+            self.assertLessEqual(max(map(len, shown)), 60, shown)
+        folded = " ".join(line.strip() for line in self.world.sh(
+            f"script -qec 'stty cols 60; {MINICTL} inspect web' /dev/null").stdout.splitlines())
+        self.assertIn("exec sleep 1000 " + " ".join(words), folded)
+
     def test_network(self):
         """network [--json]"""
         self.detach("--name", "one", *FOREVER)
@@ -206,6 +217,12 @@ class Steered(MinictlCase):
         result = self.world.minictl("rm", "one", "nobody", "two")
         self.assertEqual((result.returncode, result.stdout), (125, "one\ntwo\n"))
         self.assertRegex(result.stderr, r"\Aminictl: [^\n]*nobody[^\n]*\n\Z")
+        self.detach("--name", "four", "-p", "8080:80", *FOREVER)
+        for command, shown in ["port", "8080"], ["inspect", "four"]:
+            result = self.world.minictl(command, "nobody", "four")
+            self.assertEqual(result.returncode, 125)
+            self.assertIn(shown, result.stdout)
+            self.assertRegex(result.stderr, r"\Aminictl: [^\n]*nobody[^\n]*\n\Z")
 
     def test_several_are_stopped_side_by_side(self):
         names = [self.detach("--stop-timeout", "3", *STUBBORN) for _ in range(4)]
