@@ -20,36 +20,35 @@ namespace netsetup::nft {
 
 namespace {
 
-/// The few functions of libnftables(3) that we use. Never unloaded: the process is short-lived.
+/// The few functions of libnftables(3) that we use, as long as this lives: with what it depends on
+/// it is 2 MB, in a process that goes on for as long as its container does.
 struct Library {
-  decltype(&::nft_ctx_new) context_new;
-  decltype(&::nft_ctx_free) context_free;
-  decltype(&::nft_ctx_buffer_output) buffer_output;
-  decltype(&::nft_ctx_buffer_error) buffer_error;
-  decltype(&::nft_ctx_get_error_buffer) error_buffer;
-  decltype(&::nft_run_cmd_from_buffer) run;
+  std::unique_ptr<void, int (*)(void*)> handle;
+  decltype(&::nft_ctx_new) context_new{};
+  decltype(&::nft_ctx_free) context_free{};
+  decltype(&::nft_ctx_buffer_output) buffer_output{};
+  decltype(&::nft_ctx_buffer_error) buffer_error{};
+  decltype(&::nft_ctx_get_error_buffer) error_buffer{};
+  decltype(&::nft_run_cmd_from_buffer) run{};
 
-  static Library load() {
-    void* handle = ::dlopen("libnftables.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) {
+  Library() : handle(::dlopen("libnftables.so.1", RTLD_NOW | RTLD_LOCAL), ::dlclose) {
+    if (!handle) {
       const char* reason = ::dlerror();
       throw base::Error(base::cat("cannot load libnftables.so.1 (Debian package libnftables1): ",
                                   reason != nullptr ? reason : "no reason given"));
     }
-    Library library{};
-    find(handle, "nft_ctx_new", library.context_new);
-    find(handle, "nft_ctx_free", library.context_free);
-    find(handle, "nft_ctx_buffer_output", library.buffer_output);
-    find(handle, "nft_ctx_buffer_error", library.buffer_error);
-    find(handle, "nft_ctx_get_error_buffer", library.error_buffer);
-    find(handle, "nft_run_cmd_from_buffer", library.run);
-    return library;
+    find("nft_ctx_new", context_new);
+    find("nft_ctx_free", context_free);
+    find("nft_ctx_buffer_output", buffer_output);
+    find("nft_ctx_buffer_error", buffer_error);
+    find("nft_ctx_get_error_buffer", error_buffer);
+    find("nft_run_cmd_from_buffer", run);
   }
 
  private:
   template <class Function>
-  static void find(void* handle, const char* name, Function& function) {
-    function = reinterpret_cast<Function>(::dlsym(handle, name));
+  void find(const char* name, Function& function) {
+    function = reinterpret_cast<Function>(::dlsym(handle.get(), name));
     if (function == nullptr)
       throw base::Error(base::cat("libnftables.so.1 has no function ", name));
   }
@@ -109,7 +108,7 @@ void run_text(const std::string& text) {
   const base::UniqueFd next(::dup(STDERR_FILENO));
   if (next.get() >= FD_SETSIZE)
     throw base::Error("nft: more than 1023 open descriptors, which libnftables cannot work with");
-  const Library nft = Library::load();
+  const Library nft;
   const ExitGuard guard;
   const std::unique_ptr<nft_ctx, decltype(nft.context_free)> context(
       nft.context_new(NFT_CTX_DEFAULT), nft.context_free);

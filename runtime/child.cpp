@@ -74,7 +74,7 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   close_all_but({channel.fd()});
   if (config.tty || config.output >= 0) {
     let_go_of_streams();
-    let_go_of_code();
+    let_go_of_memory();
   }
   limit_permitted(CapabilitySet{1} << CAP_KILL);
   return run_init(program, config.command.front(), config.stop_signal, channel);

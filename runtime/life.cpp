@@ -85,7 +85,10 @@ Life::Life(const Options& options, const Config& config, ContainerNetwork& netwo
   look_around();
   base::test_point("looked around");
   loop().at(since_ + Alert, [this] { mend(); });
-  loop().at(since_ + Settled, [this] { hold_flows(); });
+  loop().at(since_ + Settled, [this] {
+    hold_flows();
+    let_go_of_memory();
+  });
 }
 
 Supervisor::Settings Life::settings() {
@@ -132,7 +135,7 @@ void Life::started() {
 
 void Life::announce(int status) {
   herald_->announce(description_.name + "\n", status);
-  let_go_of_code();
+  let_go_of_memory();
   base::test_point("announced");
 }
 
@@ -208,6 +211,7 @@ void Life::mend() {
     loop().at(std::chrono::steady_clock::now() + (failed_mends_ < Tries ? Patience : MorePatience),
               [this] { mend(); });
   }
+  let_go_of_memory();
 }
 
 /// One mini-run of a host holds the connections that all know; when it ends, another has to.
@@ -269,6 +273,7 @@ std::string Life::change_ports(const Words& request) {
   write_description(network_.directory(), description_);
   std::string answer;
   for (const auto& port : ports) answer += port.text() + "\n";
+  let_go_of_memory();
   return answer;
 }
 

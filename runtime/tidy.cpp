@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <link.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -32,8 +33,8 @@ void tidy_up_inheritance() {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-void let_go_of_code() {
-  // The first object is the program itself. Its writable segments are no copies of the file.
+void let_go_of_memory() {
+  // Writable segments are no copies of their files.
   const auto let_go = [](dl_phdr_info* program, std::size_t, void*) {
     for (const auto& segment : std::span(program->dlpi_phdr, program->dlpi_phnum)) {
       if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
@@ -44,9 +45,10 @@ void let_go_of_code() {
       void* const address = reinterpret_cast<void*>(begin);
       ::madvise(address, start + segment.p_memsz - begin, MADV_DONTNEED);
     }
-    return 1;
+    return 0;
   };
   ::dl_iterate_phdr(let_go, nullptr);
+  ::malloc_trim(0);
 }
 
 }  // namespace runtime

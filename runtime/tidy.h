@@ -8,8 +8,9 @@ namespace runtime {
 /// and nobody can trace us or open our memory and binary. Throws Error. First thing in main().
 void tidy_up_inheritance();
 
-/// Lets go of our program's own pages (madvise(2), MADV_DONTNEED): a start touches most of them, a
-/// process that waits for a container's end few, and these come back when they are touched.
-void let_go_of_code();
+/// Lets go of the code's pages, ours and the libraries' (madvise(2), MADV_DONTNEED), and of free
+/// memory: what has just been done touched many of them, a process that waits for a container's end
+/// needs few, and these come back when they are touched.
+void let_go_of_memory();
 
 }  // namespace runtime
