@@ -136,8 +136,13 @@ void ContainerNetwork::join() {
         note_built(host_scope_.directory());
         return kernel_.nft().shape();
       },
-      [this] { return kernel_.nft().find_table().has_value(); }, mend);
+      [this](const std::string&) {
+        const auto table = kernel_.nft().find_table();
+        return table && table->comment == nft::TableComment;
+      },
+      mend);
   const std::string& bridge = request_.bridge;
+  const std::string scope = cat(NetworkScopePrefix, bridge);
   const std::string subnet = network_scope_.join(
       kernel_,
       [&](Journal& journal) {
@@ -145,8 +150,11 @@ void ContainerNetwork::join() {
         apply_all(kernel_, journal, observer_, network_plan(network));
         return network.subnet.text();
       },
-      [&] { return rtnl::find_index(kernel_.host_route(), bridge).has_value(); }, mend);
-  const std::string scope = cat(NetworkScopePrefix, bridge);
+      [&](const std::string& up) {
+        const auto mac = rtnl::find_mac(kernel_.host_route(), bridge);
+        return mac && *mac == mac_of(network_of(state_.fd(), scope, up).gateway());
+      },
+      mend);
   if (!described_network(scope, subnet)) mend();
   network_ = network_of(state_.fd(), scope, subnet);
   lease_ = Lease::take(network_scope_.directory(), network_.subnet);

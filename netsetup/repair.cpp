@@ -88,6 +88,7 @@ void mend_rules(Kernel& kernel, const Scope& host, const std::string& shape) {
       host.describe_anew(now);
   }
   for (const auto& step : undo_steps) {
+    if (std::holds_alternative<NetnsDirectory>(step.object)) again(kernel, on_host(step.object));
     if (std::holds_alternative<OpenedInterface>(step.object)) again(kernel, on_host(step.object));
     // Whoever writes net.ipv4.ip_forward sets it for every interface, also to 0.
     if (const auto* sysctl = std::get_if<Sysctl>(&step.object); sysctl && !sysctl->ours.empty())
@@ -149,6 +150,8 @@ void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
   const auto steps = journal->read();
   for (const auto& step : steps) {
     if (std::holds_alternative<Publish>(step.object)) again(kernel, on_host(step.object));
+    if (std::holds_alternative<Namespace>(step.object) && runs(directory.get(), steps))
+      again(kernel, on_host(step.object));
     const auto* veth = std::get_if<Veth>(&step.object);
     if (veth != nullptr && runs(directory.get(), steps) &&
         !rtnl::find_index(kernel.host_route(), veth->name))

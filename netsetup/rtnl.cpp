@@ -95,6 +95,16 @@ std::optional<Cidr> parse_destination(const nlmsghdr* header) {
   return destination;
 }
 
+/// What netdevice(7)'s REQUEST tells about the interface NAME.
+std::optional<ifreq> ask_about(const netlink::Socket& socket, const std::string& name,
+                               unsigned long request) {
+  ifreq about{};
+  if (name.size() >= sizeof about.ifr_name) return std::nullopt;
+  std::memcpy(about.ifr_name, name.data(), name.size());
+  if (::ioctl(socket.fd(), request, &about) < 0) return std::nullopt;
+  return about;
+}
+
 /// A message about the link INDEX that exists.
 Message change_link(unsigned index, unsigned char family = AF_UNSPEC) {
   Message message(RTM_SETLINK, 0);
@@ -115,11 +125,17 @@ std::optional<Mac> mac(const nlattr* attribute) {
 }
 
 std::optional<unsigned> find_index(const netlink::Socket& socket, const std::string& name) {
-  ifreq request{};
-  if (name.size() >= sizeof request.ifr_name) return std::nullopt;
-  std::memcpy(request.ifr_name, name.data(), name.size());
-  if (::ioctl(socket.fd(), SIOCGIFINDEX, &request) < 0) return std::nullopt;
-  return static_cast<unsigned>(request.ifr_ifindex);
+  const auto found = ask_about(socket, name, SIOCGIFINDEX);
+  if (!found) return std::nullopt;
+  return static_cast<unsigned>(found->ifr_ifindex);
+}
+
+std::optional<Mac> find_mac(const netlink::Socket& socket, const std::string& name) {
+  const auto found = ask_about(socket, name, SIOCGIFHWADDR);
+  if (!found) return std::nullopt;
+  Mac mac;
+  std::memcpy(mac.bytes.data(), found->ifr_hwaddr.sa_data, mac.bytes.size());
+  return mac;
 }
 
 std::optional<std::string> find_name(const netlink::Socket& socket, unsigned index) {

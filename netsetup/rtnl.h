@@ -37,6 +37,8 @@ std::optional<Mac> mac(const nlattr* attribute);
 /// The index of NAME in SOCKET's namespace: netdevice(7), SIOCGIFINDEX, a tenth of the cost of a
 /// link's whole description.
 std::optional<unsigned> find_index(const netlink::Socket& socket, const std::string& name);
+/// Its Ethernet address, as cheaply: SIOCGIFHWADDR. Nothing where there is no such interface.
+std::optional<Mac> find_mac(const netlink::Socket& socket, const std::string& name);
 /// The reverse: SIOCGIFNAME.
 std::optional<std::string> find_name(const netlink::Socket& socket, unsigned index);
 std::optional<Link> find_link(netlink::Socket& socket, const std::string& name);

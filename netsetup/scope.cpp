@@ -101,14 +101,14 @@ std::string Scope::join(Kernel& kernel, const Build& build, const Check& check,
   for (;;) {
     if (!lock(LOCK_SH)) continue;
     const auto description = up();
-    if (description && check()) return *description;
+    if (description && check(*description)) return *description;
     if (description && alone()) {
       undo(kernel);
       continue;
     }
     if (description) {
       repair();
-      if (lock(LOCK_SH) && check()) return *description;
+      if (lock(LOCK_SH) && check(*description)) return *description;
       continue;
     }
     if (!lock(LOCK_EX)) continue;

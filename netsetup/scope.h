@@ -29,8 +29,9 @@ class Scope {
 
   /// Builds the thing: applies its plan, commits, returns its description (what `up` will say).
   using Build = std::function<std::string(Journal&)>;
-  /// Whether the thing is really there: somebody may have removed it by hand.
-  using Check = std::function<bool()>;
+  /// Whether the thing that DESCRIPTION describes is really there: somebody may have removed it by
+  /// hand, or put something else in its place.
+  using Check = std::function<bool(const std::string& description)>;
   /// Puts back, under the feet of those who live in it, what was removed by hand.
   using Repair = std::function<void()>;
 

@@ -130,26 +130,30 @@ void supply(const Config& config, const Options& options, const Child& child,
   base::test_point("go sent");
 }
 
-/// Waits for FD to be readable; throws where a signal asks us to stop first.
-void wait_for(int fd, const SignalQueue& signals) {
+/// Waits for FD to be readable; throws where a signal asks us to stop first. Others wait in the
+/// child for the program to start.
+void wait_for(int fd, const SignalQueue& signals, const Child& child) {
   std::array<pollfd, 2> events = {{{fd, POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
-  while (events[0].revents == 0) {
+  for (;;) {
     if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR)
       throw base::Error(errno, "poll");
-    if (events[1].revents == 0) continue;
+    // First: the program may have started, and what has come since is the Supervisor's to take.
+    if (events[0].revents != 0) return;
     const auto signal = signals.take();
-    const int number = signal ? static_cast<int>(signal->ssi_signo) : 0;
+    if (!signal) continue;
+    const auto number = static_cast<int>(signal->ssi_signo);
     if (number == SIGTERM || number == SIGINT || number == SIGHUP)
       throw base::Error("stopped before the program started", 128 + number);
+    child.kill(number);
   }
 }
 
 /// Adds what the child has to say to NOTES: it counts only if the container comes to be. Returns
 /// the master of the program's terminal, where it has one.
 base::UniqueFd wait_until_ready(const Channel& channel, const SignalQueue& signals,
-                                std::vector<std::string>& notes) {
+                                const Child& child, std::vector<std::string>& notes) {
   for (;;) {
-    wait_for(channel.fd(), signals);
+    wait_for(channel.fd(), signals, child);
     auto message = channel.receive();  // 6
     if (!message) throw base::Error("the container died before its program could start");
     if (message->kind == Message::Kind::Ready) return std::move(message->descriptor);
@@ -272,7 +276,7 @@ void run(const Options& options, Herald* herald) {
   } catch (const base::Error& error) {
     throw_first_cause(channel, error);
   }
-  base::UniqueFd master = wait_until_ready(channel, signals, notes);
+  base::UniqueFd master = wait_until_ready(channel, signals, child, notes);
   timing.mark("root");
   base::test_point("ready");
   for (const auto& note : notes) base::say(note);

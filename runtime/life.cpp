@@ -112,12 +112,15 @@ void Life::describe() {
 
 /// What of the host's network does not concern the start, but the container.
 void Life::look_around() {
+  const auto note = [this](const std::string& line) {
+    streams_.note(line);
+    if (options_.detach) base::say(line);  // who typed it still listens
+  };
   try {
     network_.open_late_interfaces();
-    for (const auto& line : network_.foreign_drops()) streams_.note(line);
+    for (const auto& line : network_.foreign_drops()) note(line);
   } catch (const base::Error& error) {
-    streams_.note(
-        error.what());  // the container runs; what this would have mended does not stop it
+    note(error.what());  // the container runs; what this would have mended does not stop it
   }
 }
 
@@ -257,10 +260,9 @@ std::string Life::change_ports(const Words& request) {
   std::vector<netsetup::PublishedPort> ports;
   const bool publish = request.front() == "publish";
   for (std::size_t i = 1; i < request.size(); ++i) {
-    if (publish)
-      ports.push_back(values::published_port(request[i]));
-    else
-      ports.push_back(values::find_published(network_.ports(), request[i]));
+    const auto more = publish ? values::published_ports(request[i])
+                              : values::find_published(network_.ports(), request[i]);
+    ports.insert(ports.end(), more.begin(), more.end());
   }
   values::check_distinct(ports);
   write_description(network_.directory(), description_);  // throws where there is no room for it

@@ -51,7 +51,10 @@ using Text = std::string_view;
 
 constexpr std::array Entries{
     Entry{"--publish", 'p', "8080:80",
-          [](Options& o, Text v) { o.ports.push_back(values::published_port(v)); }},
+          [](Options& o, Text v) {
+            const auto ports = values::published_ports(v);
+            o.ports.insert(o.ports.end(), ports.begin(), ports.end());
+          }},
     Entry{"--name", 0, "web", [](Options& o, Text v) { o.name = values::container_name(v); }},
     Entry{"--hostname", 0, "web.example.org",
           [](Options& o, Text v) { o.hostname = values::hostname(v); }},

@@ -16,10 +16,11 @@ a bridge, a copy-on-write root. Everything after PROGRAM belongs to PROGRAM.
   mini-run -d --name web nginx          in the background; then: minictl ps
 
 Publishing and the network
-  -p, --publish [ADDR:]HOST:CONTAINER[/tcp|/udp]
-                        * a port of the host leads to one of the container;
-                          with HOST 0 the kernel chooses, and we print it
-                          e.g. -p 8080:80 -p 127.0.0.1:5353:53/udp -p 0:443
+  -p, --publish [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp]
+                        * a port of the host leads to one of the container, or
+                          a range to a range; with HOST 0 the kernel chooses,
+                          and we print it    e.g. -p 8080:80 -p 0:443
+                          -p 127.0.0.1:53:53/tcp+udp -p 8000-8009:9000-9009
       --name NAME         what the container is called
                           e.g. --name web
       --hostname NAME     its host name (default: its name)

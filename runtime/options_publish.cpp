@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// -p, --publish [ADDR:]HOST:CONTAINER[/tcp|/udp]: the option that is typed most, so that its
-// messages try hardest to say what was probably meant.
+// -p, --publish [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp], ports or ranges: the option that is
+// typed most, so that its messages try hardest to say what was probably meant.
 #include <algorithm>
 #include <iterator>
 #include <tuple>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -29,11 +30,6 @@ bool all_digits(std::string_view text) {
 /// FIELD of TEXT as a port; WHOSE is "host" or "container".
 std::uint16_t port(std::string_view text, std::string_view field, std::string_view whose) {
   if (field.empty()) refuse(Option, text, cat("the ", whose, "'s port is missing"));
-  const auto dash = field.find('-');
-  if (dash != std::string_view::npos && all_digits(field.substr(0, dash)) &&
-      all_digits(field.substr(dash + 1))) {
-    refuse(Option, text, "ranges are not supported yet, publish each port by an option of its own");
-  }
   if (!all_digits(field) || (field.size() > 1 && field.front() == '0')) {
     refuse(Option, text,
            cat("'", printable(field), "' is not a port, which is a number from 1 to 65535"));
@@ -42,6 +38,49 @@ std::uint16_t port(std::string_view text, std::string_view field, std::string_vi
   if (!number || *number > LargestPort)
     refuse(Option, text, cat(printable(field), " is too large, a port is at most 65535"));
   return static_cast<std::uint16_t>(*number);
+}
+
+/// Ports from FIRST on, COUNT of them.
+struct Range {
+  std::uint16_t first = 0;
+  std::uint32_t count = 1;
+};
+
+/// A FIELD that is a range, its first and its last port.
+std::optional<std::pair<std::string_view, std::string_view>> ends_of_range(std::string_view field) {
+  const auto dash = field.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto first = field.substr(0, dash);
+  const auto last = field.substr(dash + 1);
+  if (!all_digits(first) || !all_digits(last)) return std::nullopt;
+  return std::pair(first, last);
+}
+
+/// FIELD of TEXT, a port or FIRST-LAST; WHOSE as for port().
+Range range(std::string_view text, std::string_view field, std::string_view whose) {
+  const auto ends = ends_of_range(field);
+  if (!ends) return {port(text, field, whose), 1};
+  const auto first = port(text, ends->first, whose);
+  const auto last = port(text, ends->second, whose);
+  if (first == 0) refuse(Option, text, "a range begins with 1 or more");
+  if (first > last)
+    refuse(Option, text, cat("the range ", field, " is reversed, write ", last, '-', first));
+  return {first, std::uint32_t{last} - first + 1};
+}
+
+/// The PROTOCOLS behind the slash of TEXT.
+std::vector<Protocol> protocols(std::string_view text, std::string_view names) {
+  std::vector<Protocol> found;
+  for (const auto name : base::split(names, '+')) {
+    const auto protocol = netsetup::parse_protocol(name);
+    if (!protocol) {
+      refuse(Option, text,
+             cat("'", printable(name),
+                 "' is not a protocol, which is tcp (the default), udp, or tcp+udp"));
+    }
+    found.push_back(*protocol);
+  }
+  return found;
 }
 
 std::optional<Ipv4> host_address(std::string_view text, std::string_view field) {
@@ -90,32 +129,35 @@ std::string described(const PublishedPort& port) {
 
 }  // namespace
 
-PublishedPort published_port(std::string_view text) {
-  PublishedPort published;
-  auto ports = text;
-  if (const auto slash = text.rfind('/'); slash != std::string_view::npos) {
-    const auto protocol = netsetup::parse_protocol(text.substr(slash + 1));
-    if (!protocol) {
-      refuse(Option, text,
-             cat("'", printable(text.substr(slash + 1)),
-                 "' is not a protocol, which is tcp (the default) or udp"));
-    }
-    published.protocol = *protocol;
-    ports = text.substr(0, slash);
-  }
-  const auto fields = base::split(ports, ':');
+std::vector<PublishedPort> published_ports(std::string_view text) {
+  const auto slash = text.rfind('/');
+  const auto fields = base::split(text.substr(0, slash), ':');
+  const auto all = slash == std::string_view::npos ? std::vector{Protocol::Tcp}
+                                                   : protocols(text, text.substr(slash + 1));
   check_shape(text, fields);
-  if (fields.size() == 3) published.host_address = host_address(text, fields[0]);
-  published.host_port = port(text, fields[fields.size() - 2], "host");
-  published.container_port = port(text, fields.back(), "container");
-  if (published.container_port == 0) {
+  const auto address = fields.size() == 3 ? host_address(text, fields[0]) : std::nullopt;
+  const auto host = range(text, fields[fields.size() - 2], "host");
+  const auto container = range(text, fields.back(), "container");
+  if (container.first == 0)
     refuse(Option, text, "the container's port cannot be 0, it is the one the program listens on");
+  if (host.count != container.count) {
+    refuse(Option, text,
+           cat(host.count, " of the host's ports cannot lead to ", container.count,
+               " of the container's, ranges are as long as each other"));
   }
-  return published;
+  std::vector<PublishedPort> ports;
+  for (const auto protocol : all)
+    for (std::uint32_t i = 0; i < host.count; ++i)
+      ports.push_back({address, static_cast<std::uint16_t>(host.first + i),
+                       static_cast<std::uint16_t>(container.first + i), protocol});
+  return ports;
 }
 
-PublishedPort find_published(const std::vector<PublishedPort>& ports, std::string_view text) {
-  std::string known;
+namespace {
+
+/// That one of PORTS which TEXT means, without ranges.
+PublishedPort find_one(const std::vector<PublishedPort>& ports, std::string_view text) {
+  std::vector<std::string> known;
   for (const auto& port : ports) {
     const std::string address = port.host_address ? port.host_address->text() + ":" : "";
     const std::string host = cat(port.host_port);
@@ -124,10 +166,36 @@ PublishedPort find_published(const std::vector<PublishedPort>& ports, std::strin
     for (const auto& name : {host, host + inner, cat(address, host), cat(address, host, inner)}) {
       if (text == name + protocol || (text == name && port.protocol == Protocol::Tcp)) return port;
     }
-    known += cat(known.empty() ? "" : ", ", port.text());
+    known.push_back(port.text());
+  }
+  constexpr std::size_t Shown = 5;
+  if (known.size() > Shown) {
+    const auto more = cat("and ", known.size() - Shown, " more");
+    known.resize(Shown);
+    known.push_back(more);
   }
   throw base::Error(cat("port ", printable(text), " is not published",
-                        known.empty() ? "" : cat("; published are ", known)));
+                        known.empty() ? "" : cat("; published are ", base::join(known, ", "))));
+}
+
+}  // namespace
+
+std::vector<PublishedPort> find_published(const std::vector<PublishedPort>& ports,
+                                          std::string_view text) {
+  // A range as -p has it, or FIRST-LAST[/PROTOCOL] of the host.
+  if (text.find('-') == std::string_view::npos && text.find('+') == std::string_view::npos)
+    return {find_one(ports, text)};
+  const auto slash = text.rfind('/');
+  const auto host = text.substr(0, slash);
+  const auto protocol = slash == std::string_view::npos ? "" : text.substr(slash);
+  const bool whole = host.find(':') != std::string_view::npos;
+  std::vector<PublishedPort> found;
+  for (const auto& port :
+       published_ports(whole ? std::string(text) : cat(host, ':', host, protocol)))
+    found.push_back(find_one(ports, cat(port.host_address ? port.host_address->text() + ":" : "",
+                                        port.host_port, whole ? cat(':', port.container_port) : "",
+                                        '/', netsetup::text(port.protocol))));
+  return found;
 }
 
 void check_distinct(const std::vector<PublishedPort>& ports) {

@@ -17,12 +17,13 @@ namespace runtime::values {
 /// Throws the Error for VALUE of OPTION.
 [[noreturn]] void refuse(std::string_view option, std::string_view value, std::string_view why);
 
-/// [ADDR:]HOST:CONTAINER[/tcp|/udp]; an ADDR of 0.0.0.0 is none, that is, every address.
-netsetup::PublishedPort published_port(std::string_view text);
+/// [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp], HOST and CONTAINER a port each, or ranges FIRST-LAST
+/// of the same length; an ADDR of 0.0.0.0 is none, that is, every address.
+std::vector<netsetup::PublishedPort> published_ports(std::string_view text);
 
-/// That one of PORTS which TEXT means: as for published_port(), or without :CONTAINER.
-netsetup::PublishedPort find_published(const std::vector<netsetup::PublishedPort>& ports,
-                                       std::string_view text);
+/// Those of PORTS which TEXT means: as for published_ports(), or without :CONTAINER.
+std::vector<netsetup::PublishedPort> find_published(
+    const std::vector<netsetup::PublishedPort>& ports, std::string_view text);
 
 /// Throws where a port of the host is asked for twice; a port without an address is one on every
 /// address.

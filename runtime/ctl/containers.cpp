@@ -47,7 +47,8 @@ std::optional<Description> described_again(const Container& container) {
 }
 
 void set_aside(const Container& container, const char* file, const Error& error) {
-  base::say(cat("container ", printable(container.name), ": ", error.what(), "; it is set aside"));
+  base::say(cat("container ", printable(container.name), ": ", error.what(),
+                "; it is set aside as ", file, ".damaged"));
   ::renameat(container.directory.get(), file, container.directory.get(),
              cat(file, ".damaged").c_str());
 }
@@ -77,11 +78,15 @@ std::optional<End> recorded_end(const Container& container) {
 
 /// Fills in what its files say. False: they are not there yet, or damaged.
 bool read(Container& container) {
+  if (!container.running) {
+    container.end = recorded_end(container);
+    container.end_lost =
+        ::faccessat(container.directory.get(), "status.damaged", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  }
   auto description = description_of(container);
-  if (!description) return false;
-  container.description = std::move(*description);
-  if (!container.running) container.end = recorded_end(container);
-  return true;
+  container.described = description.has_value();
+  if (description) container.description = *std::move(description);
+  return container.described;
 }
 
 constexpr const char* Running = "containers";

@@ -17,8 +17,10 @@ struct Container {
   std::string name;
   base::UniqueFd directory;  // its record; not of all_containers()
   bool running = false;
+  bool described = true;  // false: all that is known is its name
   Description description;
   std::optional<End> end;
+  bool end_lost = false;  // it ended by itself; how, is not known any more
 };
 
 /// Every container, by name; with ENDED those too that have ended and are kept. What the dead have

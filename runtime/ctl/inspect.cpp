@@ -95,27 +95,42 @@ json mounts(pid_t pid) {
   return all;
 }
 
-/// Who is seen with which address by a server in the container, through a published port: what the
-/// rules do (configs/ruleset.nft, chain postrouting).
-constexpr std::array<std::array<const char*, 2>, 6> Clients = {
-    {{"a client beyond the host", "its own address"},
-     {"the host, by an address of its own", "that address"},
-     {"the host, by 127.0.0.1 or localhost", "the gateway"},
-     {"a neighbour on the network, by the host's port", "the gateway"},
-     {"the container itself, by the host's port", "the gateway"},
-     {"a neighbour, by the container's address", "its own address"}}};
-
+/// Who is seen with which address by a server in the container: what the rules do
+/// (configs/ruleset.nft, chain postrouting), for the addresses that its ports are published on.
 json clients(const Description& known) {
+  bool loopback = false;  // a port is reached at the host's loopback
+  bool outside = false;   // at another address
+  for (const auto& port : known.ports) {
+    const bool local = port.host_address && port.host_address->is_loopback();
+    loopback = loopback || !port.host_address || local;
+    outside = outside || !local;
+  }
+  const std::string gateway = known.gateway.text();
   json all = json::array();
-  for (const auto& [client, seen] : Clients)
-    all.push_back({{"client", client},
-                   {"seen_as", std::string_view(seen) == "the gateway" ? known.gateway.text()
-                                                                       : std::string(seen)}});
+  const auto add = [&all](const char* client, const std::string& seen_as) {
+    all.push_back({{"client", client}, {"seen_as", seen_as}});
+  };
+  if (outside) {
+    add("a client beyond the host", "its own address");
+    add("the host, by an address of its own", "that address");
+  }
+  if (loopback) add("the host, by 127.0.0.1 or localhost", gateway);
+  if (outside) {
+    add("a neighbour on the network, by the host's port", gateway);
+    add("the container itself, by the host's port", gateway);
+  }
+  add("the host, by the container's address", gateway);
+  add("a neighbour, by the container's address", "its own address");
   return all;
 }
 
 json describe(const Container& container) {
   const Description& known = container.description;
+  if (!container.described) {
+    json j = {{"name", container.name}, {"running", container.running}};
+    if (container.end) j["exit_status"] = container.end->status;
+    return j;
+  }
   json j = {{"name", container.name},
             {"running", container.running},
             {"command", known.command},
@@ -144,7 +159,7 @@ json describe(const Container& container) {
   j["neighbours"] = neighbours(view);
   j["namespaces"] = namespaces(known.init);
   j["mounts"] = mounts(known.init);
-  if (!known.ports.empty()) j["clients"] = clients(known);
+  j["clients"] = clients(known);
   return j;
 }
 

@@ -22,7 +22,7 @@ namespace {
 std::string status_of(const Container& container, long now) {
   if (container.running)
     return cat("up ", duration(now - static_cast<long>(container.description.created)));
-  if (!container.end) return "killed with its mini-run";
+  if (!container.end) return container.end_lost ? "ended" : "killed with its mini-run";
   return cat("ended (", container.end->status, ") ",
              duration(now - static_cast<long>(container.end->at)), " ago");
 }

@@ -109,7 +109,7 @@ std::set<std::string> log_files(const Container& container) {
 
 int logs(const std::string& name, const LogView& view) {
   const auto container = find_container(name);
-  if (!container.description.detached)
+  if (container.described && !container.description.detached)
     throw base::Error(cat("the container ", container.name,
                           " runs in the foreground: what it says is on its terminal"));
   UniqueFd log = open_log(container.directory.get());

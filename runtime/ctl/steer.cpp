@@ -92,8 +92,11 @@ int kill(const Names& names, const std::string& signal) {
 
 int wait(const Names& names) {
   std::vector<Ending> endings;
-  const int status = for_each(
-      names, [&](const Container& container) { endings.emplace_back(container, Words{"wait"}); });
+  const int status = for_each(names, [&](const Container& container) {
+    if (container.end_lost)
+      throw base::Error(cat("how the container ", container.name, " ended is not known any more"));
+    endings.emplace_back(container, Words{"wait"});
+  });
   for (auto& ending : endings) print(cat(ending.status(), "\n"));
   return status;
 }

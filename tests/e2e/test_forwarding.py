@@ -128,6 +128,12 @@ class ForeignFirewall(Case):
         self.world.sh(re.search(r"nft .*", lines[0])[0].rstrip("`."))
         self.assertEqual(self.page_from_beyond(), f"page saw {CLIENT}")
 
+    def test_who_starts_one_in_the_background_is_told(self):
+        self.world.sh("nft add table inet fw; nft 'add chain inet fw forward { type filter hook forward priority 0; policy drop; }'")
+        result = self.world.mini_run("-d", "--rm", "--name", "web", "-p", "8080:80", "sleep", "1000")
+        self.assertEqual((result.returncode, result.stdout), (0, "web\n"))
+        self.assertRegex(result.stderr, r"\Amini-run: .*inet fw.*forward[^\n]*\n\Z")
+
     def test_ufw(self):
         self.world.sh("iptables -P FORWARD DROP; iptables -N ufw-before-forward; iptables -N ufw-user-forward;"
                       "iptables -A FORWARD -j ufw-before-forward; iptables -A ufw-before-forward -j ufw-user-forward")

@@ -122,6 +122,30 @@ class Shown(MinictlCase):
             f"script -qec 'stty cols 60; {MINICTL} inspect web' /dev/null").stdout.splitlines())
         self.assertIn("exec sleep 1000 " + " ".join(words), folded)
 
+    def test_who_is_seen_with_which_address(self):
+        """The truth table: which client is seen with which address"""
+        neighbour = self.world.start("/bin/sh", "-c", "echo ready; exec sleep 1000")
+        for number, address in enumerate(["", "127.0.0.1:", f"{HOST}:"]):
+            name = f"web{number}"
+            self.detach("--rm", "--name", name, "--wait=60", "-p", f"{address}8080:80", *traffic.server())
+            told = {row["client"]: row["seen_as"] for row in self.inspect(name)["clients"]}
+            inside, gateway = self.inspect(name)["address"].split("/")[0], self.inspect(name)["gateway"]
+            ways = {"a client beyond the host": ("client", HOST, 8080, CLIENT),
+                    "the host, by an address of its own": ("host", HOST, 8080, HOST),
+                    "the host, by 127.0.0.1 or localhost": ("host", "127.0.0.1", 8080, gateway),
+                    "a neighbour on the network, by the host's port": (neighbour.network, HOST, 8080, gateway),
+                    "the container itself, by the host's port": (self.network(name), HOST, 8080, gateway),
+                    "the host, by the container's address": ("host", inside, 80, gateway),
+                    "a neighbour, by the container's address": (neighbour.network, inside, 80, neighbour.address)}
+            for client, (where, host, port, peer) in ways.items():
+                with self.subTest(f"{address}: {client}"):
+                    answer = self.world.call(traffic.outcome, "tcp", host, port, where=where)
+                    self.assertEqual(answer.startswith("page saw"), client in told, answer)
+                    if client in told:
+                        self.assertEqual(answer, f"page saw {peer}")
+                        self.assertIn(told[client], (peer, "its own address", "that address"))
+            self.ctl("stop", "-t", "0", name)
+
     def test_network(self):
         """network [--json]"""
         self.detach("--name", "one", *FOREVER)
@@ -347,6 +371,19 @@ class Ports(MinictlCase):
         self.assertEqual(self.ctl("port", "db"), "")
         self.ctl("port", "rm", "web", "8080")
         self.ctl("port", "add", "db", "8080:80")
+
+    def test_ranges_live(self):
+        before = self.world.state()
+        self.detach("--rm", "--name", "web", "-p", "8080:80", *FOREVER)
+        self.ctl("port", "add", "web", "8000-8002:90-92", "8053:53/tcp+udp")
+        self.refused("port", "add", "web", "7999-8000:90-91", says="8000")
+        self.assertEqual(len(self.ctl("port", "web").splitlines()), 6)
+        self.refused("port", "rm", "web", "8000-8003", says="8003.*not published")
+        self.assertEqual(len(self.ctl("port", "web").splitlines()), 6, "all or none")
+        self.ctl("port", "rm", "web", "8000-8001", "8002:92", "8053/tcp+udp")
+        self.assertEqual(self.ctl("port", "web"), "8080->80/tcp\n")
+        self.ctl("stop", "-t", "0", "web")
+        self.assert_same_state(before, 10)
 
     def test_what_was_changed_goes_with_the_container(self):
         before = self.world.state()

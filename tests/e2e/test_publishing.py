@@ -67,6 +67,16 @@ class Matrix(Case):
         self.assertEqual(self.ask("tcp", HOST, 8081, where="client", timeout=0.5), "ConnectionRefusedError")
         self.assertEqual(self.ask("tcp", LOCAL_HOST, timeout=0.5), "ConnectionRefusedError")
 
+    def test_a_range_and_both_protocols(self):
+        """Ranges (8000-8999:8000-8999), tcp+udp"""
+        self.world.start("-p", "8000-8999:8000-8999/tcp+udp", *traffic.server(port=8123))
+        self.world.start("-p", "9000-9009:80-89", *traffic.server("shifted", port=83))
+        for where, host in ("client", HOST), ("host", LOCAL_HOST):
+            for protocol in "tcp", "udp":
+                self.assertRegex(self.ask(protocol, host, 8123, where), "^page saw")
+            self.assertRegex(self.ask("tcp", host, 9003, where), "^shifted saw")
+            self.assertEqual(self.ask("tcp", host, 8124, where, 0.5), "ConnectionRefusedError")
+
     def test_a_flush_of_all_rules_is_mended_by_the_next_start(self):
         """ENOENT: install the rule set again, replay every running container's elements"""
         self.world.start("-p", "8080:80", *traffic.server("one"))

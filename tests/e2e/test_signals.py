@@ -9,7 +9,7 @@ import termios
 import time
 
 from case import PYTHON, Case
-from world import Container
+from world import MINI_RUN, Container
 
 CATCH = """
 import os, signal, sys, time
@@ -39,6 +39,15 @@ class Signals(Case):
         for number in signal.SIGTERM, signal.SIGINT, signal.SIGUSR1:
             container = self.world.start("/bin/sh", "-c", "echo ready; exec sleep 1000")
             container.send(number)
+            self.assertEqual(container.wait(), 128 + number)
+
+    def test_a_signal_from_the_first_moment_on(self):
+        """Also one that comes before mini-run knows that the program has started"""
+        late = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=poll:delay_enter=500000", MINI_RUN]
+        for number in signal.SIGUSR1, signal.SIGTERM:
+            container = Container(self.world, ["/bin/sh", "-c", "echo ready; exec sleep 1000"], program=late)
+            container.wait_for("ready")
+            os.kill(container.descendants()[0], number)  # strace's child
             self.assertEqual(container.wait(), 128 + number)
 
     def test_a_program_that_ignores_sigterm_is_killed_after_the_grace_time(self):

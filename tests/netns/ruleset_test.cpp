@@ -89,6 +89,17 @@ void send_loopback_by_wire() {
   write_sysctl("net.ipv4.conf.eth0.route_localnet", "1");
 }
 
+/// Waits until packets pass through every interface of the caller's namespace that is up: see
+/// Kernel::await_carrier().
+void await_links() {
+  netlink::Socket socket(NETLINK_ROUTE);
+  for (const auto& link : rtnl::links(socket)) {
+    if (link.kind.empty() || !link.up) continue;
+    for (int tries = 0; tries < 5000 && !rtnl::find_link(socket, link.name)->operational; ++tries)
+      ::usleep(1000);
+  }
+}
+
 class World {
  public:
   fresh::Host host;
@@ -118,6 +129,8 @@ class World {
     container(b, bridge, "mr-b", 3);
     outside(client, "eth0", {0xc0000201}, "192.0.2.9/24", "192.0.2.1");
     outside(other, "eth1", {0xc6336401}, "198.51.100.9/24", "198.51.100.1");
+    for (const auto* space : {&a, &b, &client, &other}) space->in(await_links);
+    await_links();
   }
 
   void publish(std::uint16_t port, std::optional<Ipv4> address = std::nullopt) {
@@ -290,6 +303,8 @@ TEST_CASE("a bridge of the user's that we opened passes frames between its own p
                y.fd(), " && ip link set x master br0 up && ip link set y master br0 up"));
   x.in([] { sh("ip addr add 10.9.9.1/24 dev eth0 && ip link set eth0 up"); });
   y.in([] { sh("ip addr add 10.9.9.2/24 dev eth0 && ip link set eth0 up"); });
+  for (const auto* space : {&x, &y}) space->in(await_links);
+  await_links();
   const auto name = nft::interface_field("br0");
   const auto server = x.in([] { return serve(SOCK_DGRAM, "0.0.0.0", 80); });
   const auto pass = [&] { return y.in([&] { return reach(server, SOCK_DGRAM, "10.9.9.1", 80); }); };

@@ -163,6 +163,21 @@ TEST_CASE("ports as published") {
   CHECK(port_text("0.0.0.0:1:65535/tcp") == "1->65535/tcp");
 }
 
+TEST_CASE("ranges of ports, and both protocols") {
+  const auto texts = [](const Words& words) {
+    std::vector<std::string> found;
+    for (const auto& port : parse(words).ports) found.push_back(port.text());
+    return found;
+  };
+  CHECK(texts({"-p", "8000-8002:80-82", "x"}) ==
+        Words{"8000->80/tcp", "8001->81/tcp", "8002->82/tcp"});
+  CHECK(texts({"-p", "127.0.0.1:53:5353/tcp+udp", "x"}) ==
+        Words{"127.0.0.1:53->5353/tcp", "127.0.0.1:53->5353/udp"});
+  CHECK(texts({"-p", "7-8:7-8/udp+tcp", "x"}) ==
+        Words{"7->7/udp", "8->8/udp", "7->7/tcp", "8->8/tcp"});
+  CHECK(parse({"-p", "1-65535:1-65535", "x"}).ports.size() == 65535);
+}
+
 TEST_CASE("ports that do not clash") {
   CHECK_FALSE(refusal({"-p", "53:53", "-p", "53:53/udp", "x"}));
   CHECK_FALSE(refusal({"-p", "0:80", "-p", "0:80", "x"}));
@@ -277,7 +292,16 @@ TEST_CASE("bad input: one clear line each") {
       {{"-p", "80:80/sctp", "x"}, "'sctp' is not a protocol"},
       {{"-p", "80:80/", "x"}, "'' is not a protocol"},
       {{"-p", "80:80/TCP", "x"}, "'TCP' is not a protocol"},
-      {{"-p", "8000-8010:8000-8010", "x"}, "ranges are not supported yet"},
+      {{"-p", "80:80/tcp+sctp", "x"}, "'sctp' is not a protocol"},
+      {{"-p", "80:80/tcp+tcp", "x"}, "tcp port 80 on every address is asked for twice"},
+      {{"-p", "8010-8000:8010-8000", "x"}, "8010-8000 is reversed, write 8000-8010"},
+      {{"-p", "8000-8010:80-89", "x"}, "11 of the host's ports cannot lead to 10"},
+      {{"-p", "8000-8010:80", "x"}, "11 of the host's ports cannot lead to 1"},
+      {{"-p", "0-9:1-10", "x"}, "a range begins with 1"},
+      {{"-p", "65530-65536:1-7", "x"}, "65536 is too large"},
+      {{"-p", "8000-8002:1-3", "-p", "8001:80", "x"},
+       "tcp port 8001 on every address is asked for"},
+      {{"-p", "8000-:80", "x"}, "'8000-' is not a port"},
       {{"-p", "80:80", "-p", "80:81", "x"}, "tcp port 80 on every address is asked for twice"},
       {{"-p", "80:80", "-p", "80:80", "x"}, "is asked for twice"},
       {{"-p", "192.0.2.1:80:80", "-p", "81:81", "-p", "80:81", "x"}, "also as tcp port 80 on 192"},
