@@ -98,7 +98,8 @@ void give_file(int directory, const char* name, std::string_view text) {
 void give_etc_files(const Config& config, const Options& options, const ContainerNetwork& network) {
   const std::string& hostname = config.child.hostname;
   const int directory = network.directory();
-  give_file(directory, "hosts", hosts(hostname, network.address(), options.add_host));
+  give_file(directory, "hosts",
+            hosts(hostname, network.address(), network.network().gateway(), options.add_host));
   give_file(directory, "hostname", hostname + "\n");
   give_file(directory, "resolv.conf", config.resolv_conf);
 }

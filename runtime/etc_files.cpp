@@ -72,7 +72,7 @@ std::string note_without_servers(const Resolvers& host) {
 
 }  // namespace
 
-std::string hosts(std::string_view hostname, netsetup::Ipv4 address,
+std::string hosts(std::string_view hostname, netsetup::Ipv4 address, netsetup::Ipv4 gateway,
                   const std::vector<std::pair<std::string, netsetup::Ipv4>>& add_host) {
   std::string text =
       "127.0.0.1\tlocalhost\n"
@@ -81,7 +81,13 @@ std::string hosts(std::string_view hostname, netsetup::Ipv4 address,
   text += cat(address.text(), '\t', hostname);
   if (const auto dot = hostname.find('.'); dot != std::string_view::npos)
     text += cat(' ', hostname.substr(0, dot));
-  return text + '\n';
+  text += '\n';
+  for (const std::string_view host : {"host.mini.internal", "host.docker.internal"}) {
+    if (std::ranges::find(add_host, host, &std::pair<std::string, netsetup::Ipv4>::first) ==
+        add_host.end())
+      text += cat(gateway.text(), '\t', host, '\n');
+  }
+  return text;
 }
 
 ResolvConf resolv_conf(std::string_view host, std::string_view upstream,

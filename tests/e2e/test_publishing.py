@@ -49,6 +49,13 @@ class Matrix(Case):
                 self.assertEqual(self.ask(protocol, page.address, 80, neighbour.network),
                                  f"page saw {neighbour.address}")
 
+    def test_the_host_has_a_name(self):
+        """host.mini.internal (and host.docker.internal) is the host"""
+        self.world.popen(traffic.server("host", 7000))
+        ask = "import socket, sys; peer = socket.create_connection((sys.argv[1], 7000), 5); peer.send(b'x'); print(peer.recv(1000))"
+        for name in "host.mini.internal", "host.docker.internal":
+            self.assertIn("host saw", self.run_ok(PYTHON, "-c", ask, name))
+
     def test_the_way_out(self):
         """Masquerade for the way out"""
         self.world.popen(traffic.server("outside", 7000), where="client")

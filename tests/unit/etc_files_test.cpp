@@ -10,16 +10,28 @@ using netsetup::Ipv4;
 using runtime::resolv_conf;
 
 TEST_CASE("hosts: localhost, added hosts, the container itself") {
-  CHECK(runtime::hosts("web", *Ipv4::parse("10.210.0.2"), {{"db", *Ipv4::parse("192.0.2.10")}}) ==
+  CHECK(runtime::hosts("web", *Ipv4::parse("10.210.0.2"), *Ipv4::parse("10.210.0.1"),
+                       {{"db", *Ipv4::parse("192.0.2.10")}}) ==
         "127.0.0.1\tlocalhost\n"
         "::1\tlocalhost ip6-localhost ip6-loopback\n"
         "192.0.2.10\tdb\n"
-        "10.210.0.2\tweb\n");
+        "10.210.0.2\tweb\n"
+        "10.210.0.1\thost.mini.internal\n"
+        "10.210.0.1\thost.docker.internal\n");
 }
 
 TEST_CASE("hosts: a name with dots is known by its first word too") {
-  const auto text = runtime::hosts("web.example.org", *Ipv4::parse("10.210.0.2"), {});
-  CHECK(text.ends_with("\n10.210.0.2\tweb.example.org web\n"));
+  const auto text =
+      runtime::hosts("web.example.org", *Ipv4::parse("10.210.0.2"), *Ipv4::parse("10.210.0.1"), {});
+  CHECK(text.find("\n10.210.0.2\tweb.example.org web\n") != text.npos);
+}
+
+TEST_CASE("hosts: the host's names may be given to another") {
+  const auto text = runtime::hosts("web", *Ipv4::parse("10.210.0.2"), *Ipv4::parse("10.210.0.1"),
+                                   {{"host.docker.internal", *Ipv4::parse("192.0.2.10")}});
+  CHECK(text.find("192.0.2.10\thost.docker.internal\n") != text.npos);
+  CHECK(text.find("10.210.0.1\thost.docker.internal\n") == text.npos);
+  CHECK(text.ends_with("10.210.0.1\thost.mini.internal\n"));
 }
 
 TEST_CASE("resolv.conf: the host's own servers, its search and options") {
