@@ -59,8 +59,7 @@ void add(const std::string& name, pid_t pid) {
   const std::string path = path_of(name);
   const std::string target = target_of(pid);
   if (is_stale(path)) ::unlink(path.c_str());
-  if (::symlink(target.c_str(), path.c_str()) == 0) return;
-  if (errno == EEXIST && link_target(path) == target) return;
+  if (link_target(path) == target || ::symlink(target.c_str(), path.c_str()) == 0) return;
   if (errno == EEXIST)
     throw base::Error(
         cat("a network namespace ", name, " exists (see `ip netns list`); choose another --name"));
