@@ -120,12 +120,12 @@ void Kernel::inside(const std::function<void()>& function) {
   come_back();
 }
 
-void Kernel::await_carrier(Where where, const std::string& name) {
+void Kernel::await_carrier(Where where, const std::string& link) {
   using namespace std::chrono_literals;
   const auto deadline = std::chrono::steady_clock::now() + 1s;
   while (std::chrono::steady_clock::now() < deadline) {
-    const auto link = rtnl::find_link(route(where), name);
-    if (!link || !link->up || link->operational) return;
+    const auto found = rtnl::find_link(route(where), link);
+    if (!found || !found->up || found->operational) return;
     std::this_thread::sleep_for(1ms);
   }
 }
