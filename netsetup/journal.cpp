@@ -247,9 +247,16 @@ std::vector<Step> Journal::read(bool* damaged) const {
 
 /// Moves the LINES of CONTENT that make no sense. Best effort: what could be read counts.
 void Journal::set_aside(const std::string& content, const std::string& lines) const {
+  const auto open = [this] {
+    return base::UniqueFd(::openat(
+        dir_, Damaged, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+  };
   try {
-    const auto file =
-        base::open_or_throw(Damaged, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, dir_);
+    auto file = open();
+    if (!file.valid()) {  // what was set aside before was no file
+      ::unlinkat(dir_, Damaged, 0);
+      file = open();
+    }
     base::write_all(file.get(), lines, "set aside");
     cross_out(content, [](std::string_view line) { return !from_line(line); });
   } catch (const std::exception&) {

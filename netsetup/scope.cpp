@@ -137,6 +137,7 @@ void Scope::describe(const std::string& description) const {
 void Scope::describe_anew(const std::string& description) const {
   // `up` is there all the time: without it the thing is not up.
   constexpr const char* Other = "up.damaged";
+  ::unlinkat(directory_.get(), Other, 0);  // what was set aside before may be a FIFO, or a link
   write_whole(directory_.get(), Other, description);
   base::check(::renameat2(directory_.get(), Other, directory_.get(), "up", RENAME_EXCHANGE),
               "write to /run/mini-run");

@@ -402,6 +402,10 @@ class Corrupt(Case):
                 ("network-mini0", "up"): "up is damaged; it is set aside as up.damaged",
                 ("containers/good", "journal"): "journal is damaged; what makes no sense is set aside in journal.damaged"}
         for (record, file), words in said.items():
+            # One after the other: what was set aside before is in nobody's way.
+            for how in "fifo", "symlink", "garbage":
+                self.damage(record, file, how)
+                self.assertEqual(self.world.minictl("repair", timeout=10).returncode, 0)
             with self.subTest(f"{record}/{file}"):
                 self.damage(record, file, "garbage")
                 mended = self.world.minictl("repair")
