@@ -131,8 +131,8 @@ std::string to_line(const Step& step) {
                            {"where", step.where == Where::Host ? "host" : "container"},
                            {"noun", Name<Noun>},
                            {"object", noun}};
-        return "\n" + line.dump() +
-               "\n";  // one that a full disk cut off ends with this one's start
+        // The first newline ends a line that a full disk has cut off.
+        return "\n" + line.dump() + "\n";
       },
       step.object);
 }

@@ -169,13 +169,9 @@ PublishedPort find_one(const std::vector<PublishedPort>& ports, std::string_view
     known.push_back(port.text());
   }
   constexpr std::size_t Shown = 5;
-  if (known.size() > Shown) {
-    const auto more = cat("and ", known.size() - Shown, " more");
-    known.resize(Shown);
-    known.push_back(more);
-  }
-  throw base::Error(cat("port ", printable(text), " is not published",
-                        known.empty() ? "" : cat("; published are ", base::join(known, ", "))));
+  throw base::Error(
+      cat("port ", printable(text), " is not published",
+          known.empty() ? "" : cat("; published are ", base::join_first(known, Shown))));
 }
 
 }  // namespace

@@ -57,4 +57,13 @@ std::string join(const std::vector<std::string>& words, std::string_view separat
   return out;
 }
 
+std::string join_first(std::vector<std::string> words, std::size_t most) {
+  if (words.size() > most) {
+    const std::string more = cat("and ", words.size() - most, " more");
+    words.resize(most);
+    words.push_back(more);
+  }
+  return join(words, ", ");
+}
+
 }  // namespace base

@@ -48,4 +48,7 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 /// The words with SEPARATOR between them.
 std::string join(const std::vector<std::string>& words, std::string_view separator);
 
+/// The first MOST words with commas between them, then how many more there are.
+std::string join_first(std::vector<std::string> words, std::size_t most);
+
 }  // namespace base

@@ -3,6 +3,7 @@
 
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -32,12 +33,7 @@ std::string ports_of(const Container& container) {
   std::vector<std::string> ports;
   for (const auto& port : container.description.ports) ports.push_back(port.text());
   constexpr std::size_t Shown = 3;
-  if (ports.size() > Shown) {
-    const std::string more = cat("and ", ports.size() - Shown, " more");
-    ports.resize(Shown);
-    ports.push_back(more);
-  }
-  return base::join(ports, ", ");
+  return base::join_first(std::move(ports), Shown);
 }
 
 json to_json(const Container& container) {

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "netsetup/explain.h"
 #include "netsetup/journal.h"
@@ -96,6 +97,7 @@ TEST_CASE("what is journalled reads back as the same step, and half a line is pa
   bool damaged = false;
   const auto read = Journal(directory.get()).read(&damaged);
   CHECK(damaged);
+  CHECK(base::read_file("journal.damaged", directory.get()) == "{\"verb\":\"cre\n");
   CHECK(commands(read) == commands(plan));
   REQUIRE(read.size() == plan.size());
   CHECK(std::get<Sysctl>(read.back().object).ours == "1");

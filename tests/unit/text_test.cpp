@@ -57,6 +57,12 @@ TEST_CASE("joining") {
   CHECK(base::join({"a", "b", "c"}, ", ") == "a, b, c");
 }
 
+TEST_CASE("joining the first of many") {
+  CHECK(base::join_first({}, 2).empty());
+  CHECK(base::join_first({"a", "b"}, 2) == "a, b");
+  CHECK(base::join_first({"a", "b", "c", "d"}, 2) == "a, b, and 2 more");
+}
+
 TEST_CASE("an error is one line, with the kernel's reason where there is one") {
   CHECK(std::string(base::Error("a finding").what()) == "a finding");
   CHECK(base::Error("a finding").exit_status() == 125);
