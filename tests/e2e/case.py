@@ -92,6 +92,12 @@ class Case(unittest.TestCase):
         os.chmod(path, mode)
         return path
 
+    def kill(self, *pids):
+        """SIGKILL for PIDS of the World; they are dead when it returns, a moment after kill(1) does."""
+        self.world.sh("kill -KILL " + " ".join(map(str, pids)))
+        dying = lambda: self.world.sh(f"ps -o pid= -p {','.join(map(str, pids))} || true").stdout
+        self.until(lambda: not dying(), "they do not die", 20)
+
     def until(self, condition, what, timeout=5):
         deadline = time.monotonic() + timeout
         while not condition():

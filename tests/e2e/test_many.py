@@ -88,10 +88,7 @@ class Many(Case):
         before = self.world.state()
         self.all_well([[MINI_RUN, "-d", "--rm", "-p", "0:80", *FOREVER]] * MANY)
         known = json.loads(self.ctl("inspect", "--json", *self.running(), timeout=60))
-        pids = [str(each["supervisor"]) for each in known]
-        self.world.sh("kill -KILL " + " ".join(pids))
-        dying = lambda: self.world.sh(f"ps -o pid= -p {','.join(pids)} || true").stdout
-        self.until(lambda: not dying(), "they do not die", 20)
+        self.kill(*(each["supervisor"] for each in known))
         self.assertEqual(self.ctl("ps", "-aq", timeout=60), "")
         self.assert_same_state(before, 30)
 

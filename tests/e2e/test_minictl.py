@@ -390,7 +390,7 @@ class Ports(MinictlCase):
         self.detach("--rm", "--name", "web", "-p", "8080:80", "-p", "8082:80", *FOREVER)
         self.ctl("port", "add", "web", "8081:80", "8081:80/udp")
         self.ctl("port", "rm", "web", "8080")
-        self.world.sh(f"kill -KILL {self.inspect('web')['supervisor']}")
+        self.kill(self.inspect("web")["supervisor"])
         self.ctl("ps")
         self.assert_same_state(before, 10)
 
