@@ -5,6 +5,8 @@
 // filter which reads it otherwise is walked around. One text has one meaning here, or none.
 #include "netsetup/address.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -35,34 +37,100 @@ bool is_kernel_space(char c) {
 
 }  // namespace
 
-std::optional<Ipv4> Ipv4::parse(std::string_view text) {
-  Ipv4 address;
-  for (unsigned byte = 0; byte < 4; ++byte) {
-    const auto end = text.find('.');
-    if ((end == std::string_view::npos) != (byte == 3)) return std::nullopt;
-    const auto number = parse_decimal(text.substr(0, end), 255);
-    if (!number) return std::nullopt;
-    address.value = address.value << 8U | *number;
-    if (byte < 3) text.remove_prefix(end + 1);
-  }
+std::string_view text(Family family) { return family == Family::V4 ? "IPv4" : "IPv6"; }
+
+std::optional<Ip> Ip::parse(std::string_view text) {
+  constexpr std::size_t Longest = INET6_ADDRSTRLEN - 1;
+  if (text.size() > Longest || text.find('\0') != std::string_view::npos) return std::nullopt;
+  // inet_pton(3) reads both families as strictly as we want it.
+  Ip address;
+  if (text.find(':') != std::string_view::npos) address.family = Family::V6;
+  if (::inet_pton(address.family == Family::V4 ? AF_INET : AF_INET6, std::string(text).c_str(),
+                  address.bytes.data()) != 1)
+    return std::nullopt;
   return address;
 }
 
-std::string Ipv4::text() const {
-  return base::cat(value >> 24U, '.', value >> 16U & 0xffU, '.', value >> 8U & 0xffU, '.',
-                   value & 0xffU);
+Ip Ip::v4(std::uint32_t value) {
+  Ip address;
+  for (auto byte = address.wire().rbegin(); byte != address.wire().rend(); ++byte, value >>= 8U)
+    *byte = static_cast<std::uint8_t>(value);
+  return address;
+}
+
+Ip Ip::of_bytes(Family family, std::span<const std::uint8_t> bytes) {
+  Ip address;
+  address.family = family;
+  std::ranges::copy(bytes.first(std::min(bytes.size(), address.wire().size())),
+                    address.bytes.begin());
+  return address;
+}
+
+std::string Ip::text() const {
+  std::array<char, INET6_ADDRSTRLEN> text;
+  return ::inet_ntop(family == Family::V4 ? AF_INET : AF_INET6, bytes.data(), text.data(),
+                     text.size());
+}
+
+std::uint32_t Ip::low_bits() const {
+  std::uint32_t value = 0;
+  for (const std::uint8_t byte : wire().last(4)) value = value << 8U | byte;
+  return value;
+}
+
+Ip Ip::plus(std::uint32_t number) const {
+  Ip sum = *this;
+  std::uint64_t carry = number;
+  for (auto byte = sum.wire().rbegin(); byte != sum.wire().rend() && carry != 0; ++byte) {
+    carry += *byte;
+    *byte = static_cast<std::uint8_t>(carry);
+    carry >>= 8U;
+  }
+  return sum;
+}
+
+bool Ip::is_any() const { return *this == Ip{family, {}}; }
+
+bool Ip::is_loopback() const {
+  return family == Family::V4 ? bytes[0] == 127 : *this == Ip{family, {}}.plus(1);
+}
+
+bool Ip::is_link_local() const {
+  if (family == Family::V4) return bytes[0] == 169 && bytes[1] == 254;
+  return bytes[0] == 0xfe && (bytes[1] & 0xc0U) == 0x80;
 }
 
 std::optional<Cidr> Cidr::parse(std::string_view text) {
   const auto slash = text.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
-  const auto address = Ipv4::parse(text.substr(0, slash));
-  const auto prefix = parse_decimal(text.substr(slash + 1), 32);
-  if (!address || !prefix) return std::nullopt;
+  const auto address = Ip::parse(text.substr(0, slash));
+  if (!address) return std::nullopt;
+  const auto prefix = parse_decimal(text.substr(slash + 1), address->bits());
+  if (!prefix) return std::nullopt;
   return Cidr{*address, *prefix};
 }
 
 std::string Cidr::text() const { return base::cat(address.text(), '/', prefix); }
+
+Ip Cidr::first() const {
+  Ip first = address;
+  const auto wire = first.wire();
+  for (unsigned bit = prefix; bit < first.bits(); ++bit)
+    wire[bit / 8] &= static_cast<std::uint8_t>(~(0x80U >> bit % 8));
+  return first;
+}
+
+Ip Cidr::last() const {
+  Ip last = address;
+  const auto wire = last.wire();
+  for (unsigned bit = prefix; bit < last.bits(); ++bit)
+    wire[bit / 8] |= static_cast<std::uint8_t>(0x80U >> bit % 8);
+  return last;
+}
+
+bool Cidr::contains(const Ip& other) const {
+  return other.family == address.family && Cidr{other, prefix}.first() == first();
+}
 
 std::optional<Mac> Mac::parse(std::string_view text) {
   Mac mac;
@@ -104,9 +172,22 @@ bool valid_interface_name(std::string_view text) {
   });
 }
 
+std::string PublishedPort::address_text() const {
+  if (!host_address) return {};
+  return host_address->family == Family::V4 ? base::cat(host_address->text(), ':')
+                                            : base::cat('[', host_address->text(), "]:");
+}
+
 std::string PublishedPort::text() const {
-  return base::cat(host_address ? host_address->text() + ":" : std::string{}, host_port, "->",
-                   container_port, '/', netsetup::text(protocol));
+  return base::cat(address_text(), host_port, "->", container_port, '/', netsetup::text(protocol));
+}
+
+bool PublishedPort::overlaps(const PublishedPort& other) const {
+  if (protocol != other.protocol || host_port != other.host_port || host_port == 0) return false;
+  if (!host_address || !other.host_address) return true;
+  if (host_address->family != other.host_address->family) return false;
+  return *host_address == *other.host_address || host_address->is_any() ||
+         other.host_address->is_any();
 }
 
 }  // namespace netsetup

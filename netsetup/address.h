@@ -6,32 +6,46 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace netsetup {
 
-/// An IPv4 address, kept in host byte order so that it can be counted with.
-struct Ipv4 {
-  std::uint32_t value = 0;
+enum class Family : std::uint8_t { V4, V6 };
+std::string_view text(Family family);  // "IPv4", "IPv6"
 
-  static std::optional<Ipv4> parse(std::string_view text);
+/// An IPv4 or IPv6 address, its bytes in the order of the wire; of an IPv4 address the first four.
+struct Ip {
+  Family family = Family::V4;
+  std::array<std::uint8_t, 16> bytes{};
+
+  static std::optional<Ip> parse(std::string_view text);  // no zone, as in fe80::1%eth0
+  static Ip v4(std::uint32_t value);                      // in host byte order
+  static Ip of_bytes(Family family, std::span<const std::uint8_t> bytes);
   [[nodiscard]] std::string text() const;
-  [[nodiscard]] bool is_loopback() const { return value >> 24U == 127; }
-  auto operator<=>(const Ipv4&) const = default;
+  [[nodiscard]] std::span<const std::uint8_t> wire() const { return {bytes.data(), bits() / 8}; }
+  [[nodiscard]] std::span<std::uint8_t> wire() { return {bytes.data(), bits() / 8}; }
+  [[nodiscard]] unsigned bits() const { return family == Family::V4 ? 32 : 128; }
+  [[nodiscard]] std::uint32_t low_bits() const;  // the last 32
+  /// The address NUMBER further on; beyond the last one it begins again.
+  [[nodiscard]] Ip plus(std::uint32_t number) const;
+  [[nodiscard]] bool is_any() const;  // 0.0.0.0, ::
+  [[nodiscard]] bool is_loopback() const;
+  [[nodiscard]] bool is_link_local() const;  // fe80::/10, 169.254.0.0/16
+  auto operator<=>(const Ip&) const = default;
 };
 
-/// An address with its prefix length (0-32), as in `10.210.0.1/22`; host bits may be set.
+/// An address with its prefix length (0-32, 0-128), as in `10.210.0.1/22`; host bits may be set.
 struct Cidr {
-  Ipv4 address;
+  Ip address;
   unsigned prefix = 32;
 
   static std::optional<Cidr> parse(std::string_view text);
   [[nodiscard]] std::string text() const;
-  [[nodiscard]] std::uint32_t mask() const { return prefix == 0 ? 0 : ~0U << (32 - prefix); }
-  [[nodiscard]] Ipv4 first() const { return {address.value & mask()}; }
-  [[nodiscard]] Ipv4 last() const { return {address.value | ~mask()}; }
-  [[nodiscard]] bool contains(Ipv4 other) const { return (other.value & mask()) == first().value; }
+  [[nodiscard]] Ip first() const;
+  [[nodiscard]] Ip last() const;
+  [[nodiscard]] bool contains(const Ip& other) const;
   [[nodiscard]] bool overlaps(const Cidr& other) const {
     return contains(other.first()) || other.contains(first());
   }
@@ -55,14 +69,22 @@ std::string_view text(Protocol protocol);
 bool valid_interface_name(std::string_view text);
 
 /// One published port: who connects to HOST_ADDRESS:HOST_PORT (any address of the host where there
-/// is none) reaches CONTAINER_PORT of the container. HOST_PORT 0: the kernel is to choose one.
+/// is none, any of the family where it is 0.0.0.0 or ::) reaches CONTAINER_PORT of the container.
+/// HOST_PORT 0: the kernel is to choose one.
 struct PublishedPort {
-  std::optional<Ipv4> host_address;
+  std::optional<Ip> host_address;
   std::uint16_t host_port = 0;
   std::uint16_t container_port = 0;
   Protocol protocol = Protocol::Tcp;
 
-  [[nodiscard]] std::string text() const;  // "127.0.0.1:8080->80/tcp"
+  [[nodiscard]] std::string text() const;  // "127.0.0.1:8080->80/tcp", "[::1]:8080->80/tcp"
+  /// "127.0.0.1:", "[::1]:", "": as it stands before the port.
+  [[nodiscard]] std::string address_text() const;
+  [[nodiscard]] bool serves(Family family) const {
+    return !host_address || host_address->family == family;
+  }
+  /// Whether some connection could be meant for both (host_port 0 meets nobody).
+  [[nodiscard]] bool overlaps(const PublishedPort& other) const;
   auto operator<=>(const PublishedPort&) const = default;
 };
 

@@ -11,7 +11,9 @@
 // First one asks whether there are any entries at all (8 us; a fresh host has none). Since Linux
 // 6.11 the kernel deletes by a pattern itself (CTA_FILTER, 0.4 ms with its default hash table).
 // Older ones take a pattern for a tuple, miss half of it and say EINVAL: then all entries are
-// listed, which takes 20 ms, and those that match are deleted one by one.
+// listed, which takes 20 ms, and those that match are deleted one by one. So are those of IPv6
+// always: there the kernel takes an address that differs for one that is the same (6.18,
+// ctnetlink_filter_match_tuple() of nf_conntrack_netlink.c), and would delete all others.
 #include "netsetup/conntrack.h"
 
 #include <arpa/inet.h>
@@ -39,26 +41,38 @@ constexpr std::uint32_t FilterDestination = 1U << 1U;
 constexpr std::uint32_t FilterProtocol = 1U << 3U;
 constexpr std::uint32_t FilterDestinationPort = 1U << 5U;
 
-// With more own addresses than this, one listing is cheaper than a walk for each.
-constexpr std::size_t ManyAddresses = 32;
+// With more addresses times ports than this, one listing is cheaper than a walk for each.
+constexpr std::size_t ManyPatterns = 32;
 
 struct Tuple {
-  Ipv4 source, destination;
+  Ip source, destination;
   std::uint8_t protocol = 0;
   std::uint16_t destination_port = 0;
 };
 
 /// What of an entry decides, and what names it in a delete.
 struct Entry {
+  std::uint8_t family = AF_UNSPEC;
   Tuple original, reply;
   netlink::Bytes original_bytes;  // CTA_TUPLE_ORIG as the kernel wrote it
   std::optional<netlink::Bytes> zone, id;
 };
 
-Message conntrack_message(int type) {
+Message conntrack_message(int type, std::uint8_t family = AF_UNSPEC) {
   Message message(static_cast<std::uint16_t>(NFNL_SUBSYS_CTNETLINK << 8 | type), 0);
-  message.extra_header<nfgenmsg>().nfgen_family = AF_INET;
+  message.extra_header<nfgenmsg>().nfgen_family = family;
   return message;
+}
+
+Message deletion(const Ip& address) {
+  return conntrack_message(IPCTNL_MSG_CT_DELETE, address.family == Family::V4 ? AF_INET : AF_INET6);
+}
+
+enum class End : std::uint8_t { Source, Destination };
+
+std::uint16_t attribute(Family family, End end) {
+  if (family == Family::V4) return end == End::Source ? CTA_IP_V4_SRC : CTA_IP_V4_DST;
+  return end == End::Source ? CTA_IP_V6_SRC : CTA_IP_V6_DST;
 }
 
 Tuple parse_tuple(const nlattr* nest) {
@@ -66,10 +80,12 @@ Tuple parse_tuple(const nlattr* nest) {
   const Attributes parts(nest);
   if (const nlattr* address = parts.find(CTA_TUPLE_IP)) {
     const Attributes addresses(address);
-    if (const nlattr* source = addresses.find(CTA_IP_V4_SRC))
-      tuple.source.value = netlink::value_be32(source);
-    if (const nlattr* destination = addresses.find(CTA_IP_V4_DST))
-      tuple.destination.value = netlink::value_be32(destination);
+    for (const Family family : {Family::V4, Family::V6}) {
+      if (const nlattr* source = addresses.find(attribute(family, End::Source)))
+        tuple.source = Ip::of_bytes(family, netlink::value(source));
+      if (const nlattr* destination = addresses.find(attribute(family, End::Destination)))
+        tuple.destination = Ip::of_bytes(family, netlink::value(destination));
+    }
   }
   if (const nlattr* protocol = parts.find(CTA_TUPLE_PROTO)) {
     const Attributes numbers(protocol);
@@ -83,6 +99,7 @@ Tuple parse_tuple(const nlattr* nest) {
 
 Entry parse_entry(const nlmsghdr* header) {
   Entry entry;
+  entry.family = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(header))->nfgen_family;
   const auto copy = [](const nlattr* attribute) {
     const auto bytes = netlink::value(attribute);
     return netlink::Bytes(bytes.begin(), bytes.end());
@@ -138,25 +155,25 @@ void put_filter(Message& message, std::uint32_t original, std::uint32_t reply) {
   message.put_u32(CTA_FILTER_REPLY_FLAGS, reply);
 }
 
-Message source_pattern(std::uint16_t tuple, Ipv4 address) {
-  Message message = conntrack_message(IPCTNL_MSG_CT_DELETE);
+Message source_pattern(std::uint16_t tuple, const Ip& address) {
+  Message message = deletion(address);
   {
     const Nest nest(message, tuple);
     const Nest addresses(message, CTA_TUPLE_IP);
-    message.put_be32(CTA_IP_V4_SRC, address.value);
+    message.put_bytes(attribute(address.family, End::Source), address.wire());
   }
   const bool original = tuple == CTA_TUPLE_ORIG;
   put_filter(message, original ? FilterSource : 0, original ? 0 : FilterSource);
   return message;
 }
 
-Message udp_pattern(Ipv4 destination, std::uint16_t port) {
-  Message message = conntrack_message(IPCTNL_MSG_CT_DELETE);
+Message udp_pattern(const Ip& destination, std::uint16_t port) {
+  Message message = deletion(destination);
   {
     const Nest tuple(message, CTA_TUPLE_ORIG);
     {
       const Nest addresses(message, CTA_TUPLE_IP);
-      message.put_be32(CTA_IP_V4_DST, destination.value);
+      message.put_bytes(attribute(destination.family, End::Destination), destination.wire());
     }
     const Nest protocol(message, CTA_TUPLE_PROTO);
     message.put_u8(CTA_PROTO_NUM, IPPROTO_UDP);
@@ -166,10 +183,10 @@ Message udp_pattern(Ipv4 destination, std::uint16_t port) {
   return message;
 }
 
-/// Deletes, one by one, the entries that CONDITION holds for.
+/// Deletes, one by one, the entries of FAMILY that CONDITION holds for.
 template <class Condition>
-void forget_each(netlink::Socket& socket, const Condition& condition) {
-  Message listing = conntrack_message(IPCTNL_MSG_CT_GET);
+void forget_each(netlink::Socket& socket, Family family, const Condition& condition) {
+  Message listing = conntrack_message(IPCTNL_MSG_CT_GET, family == Family::V4 ? AF_INET : AF_INET6);
   const auto entries =
       socket.dump<Entry>(listing, [&](const nlmsghdr* header) -> std::optional<Entry> {
         Entry entry = parse_entry(header);
@@ -177,7 +194,7 @@ void forget_each(netlink::Socket& socket, const Condition& condition) {
         return entry;
       });
   for (const Entry& entry : entries) {
-    Message message = conntrack_message(IPCTNL_MSG_CT_DELETE);
+    Message message = conntrack_message(IPCTNL_MSG_CT_DELETE, entry.family);
     message.put_bytes(NLA_F_NESTED | CTA_TUPLE_ORIG, entry.original_bytes);
     if (entry.zone) message.put_bytes(CTA_ZONE, *entry.zone);
     if (entry.id) message.put_bytes(CTA_ID, *entry.id);  // this one, not a successor of its tuple
@@ -188,35 +205,44 @@ void forget_each(netlink::Socket& socket, const Condition& condition) {
 
 }  // namespace
 
-void forget_address(Ipv4 address) {
+void forget_address(const Ip& address) {
   netlink::Socket socket(NETLINK_NETFILTER);
   if (!any_entry(socket)) return;
-  if (forget_pattern(socket, source_pattern(CTA_TUPLE_ORIG, address)) &&
+  if (address.family == Family::V4 &&
+      forget_pattern(socket, source_pattern(CTA_TUPLE_ORIG, address)) &&
       forget_pattern(socket, source_pattern(CTA_TUPLE_REPLY, address)))
     return;
-  forget_each(socket, [&](const Entry& entry) {
+  forget_each(socket, address.family, [&](const Entry& entry) {
     return entry.original.source == address || entry.reply.source == address;
   });
 }
 
-void forget_udp_port(std::uint16_t port) {
+void forget_udp_ports(const std::vector<std::uint16_t>& ports) {
   netlink::Socket socket(NETLINK_NETFILTER);
-  if (!any_entry(socket)) return;
+  if (ports.empty() || !any_entry(socket)) return;
   netlink::Socket route(NETLINK_ROUTE);
-  const auto own = rtnl::addresses(route);
-  const auto forget_at = [&](const rtnl::InterfaceAddress& one) {
-    return forget_pattern(socket, udp_pattern(one.cidr.address, port));
-  };
-  if (own.size() <= ManyAddresses && std::ranges::all_of(own, forget_at)) return;
-  // Somebody else's connection to the same port that only passes through this host must live on.
-  const auto is_own = [&](Ipv4 address) {
-    return std::ranges::any_of(
-        own, [&](const rtnl::InterfaceAddress& one) { return one.cidr.address == address; });
-  };
-  forget_each(socket, [&](const Entry& entry) {
-    return entry.original.protocol == IPPROTO_UDP && entry.original.destination_port == port &&
-           is_own(entry.original.destination);
-  });
+  std::vector<Ip> own[2];  // by family
+  for (const auto& one : rtnl::addresses(route))
+    own[static_cast<std::size_t>(one.cidr.address.family)].push_back(one.cidr.address);
+  for (const Family family : {Family::V4, Family::V6}) {
+    const auto& addresses = own[static_cast<std::size_t>(family)];
+    if (addresses.empty()) continue;
+    const auto forget_at = [&](const Ip& address) {
+      return std::ranges::all_of(ports, [&](std::uint16_t port) {
+        return forget_pattern(socket, udp_pattern(address, port));
+      });
+    };
+    if (family == Family::V4 && addresses.size() * ports.size() <= ManyPatterns &&
+        std::ranges::all_of(addresses, forget_at))
+      continue;
+    // Somebody else's connection to the same port that only passes through this host must live on.
+    forget_each(socket, family, [&](const Entry& entry) {
+      const auto& to = entry.original;
+      return to.protocol == IPPROTO_UDP &&
+             std::ranges::find(ports, to.destination_port) != ports.end() &&
+             std::ranges::find(addresses, to.destination) != addresses.end();
+    });
+  }
 }
 
 }  // namespace netsetup::conntrack

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "netsetup/address.h"
 
@@ -11,11 +12,12 @@ namespace netsetup::conntrack {
 
 /// Deletes every entry in which ADDRESS is the original source or the reply source, that is,
 /// every connection from or to that container: `conntrack -D -s ADDRESS; conntrack -D -r ADDRESS`.
-void forget_address(Ipv4 address);
+void forget_address(const Ip& address);
 
-/// Deletes every UDP entry whose original destination port is PORT, if the original destination
-/// is an address of this host (loopback included): a sender that talked to PORT before it was
-/// published would else never be translated. `conntrack -D -p udp --orig-port-dst PORT`.
-void forget_udp_port(std::uint16_t port);
+/// Deletes every UDP entry whose original destination port is one of PORTS, if the original
+/// destination is an address of this host (loopback included): a sender that talked to a port
+/// before it was published would else never be translated.
+/// `conntrack -D -p udp --orig-port-dst PORT`, for each.
+void forget_udp_ports(const std::vector<std::uint16_t>& ports);
 
 }  // namespace netsetup::conntrack

@@ -25,40 +25,12 @@ using base::Error;
 
 namespace {
 
-constexpr unsigned SubnetPrefix = 22;  // as many addresses as a Linux bridge has ports (1023)
-
-/// Interfaces with an address that do not forward: outside traffic comes in by one of them.
-std::vector<OpenedInterface> closed_interfaces(Kernel& kernel) {
-  auto& socket = kernel.host_route();
-  std::set<unsigned> indexes;  // not of all links: there is one for each container
-  for (const auto& address : rtnl::addresses(socket)) indexes.insert(address.index);
-  std::vector<OpenedInterface> closed;
-  for (const unsigned index : indexes) {
-    const auto name = rtnl::find_name(socket, index);
-    if (!name || name == "lo" || read_sysctl(interface_sysctl("ipv4", *name, "forwarding")) != "0")
-      continue;
-    const auto link = rtnl::find_link(socket, *name);
-    closed.push_back({*name, link && link->kind == "bridge"});
-  }
-  return closed;
-}
-
-Network choose_network(Kernel& kernel, const std::string& bridge) {
-  auto taken = rtnl::route_destinations(kernel.host_route());
-  for (const auto& address : rtnl::addresses(kernel.host_route())) taken.push_back(address.cidr);
-  const auto subnet = choose_subnet(SubnetPrefix, taken);
-  if (!subnet)
-    throw Error(
-        "no subnet is free for the bridge: addresses and routes of this host cover "
-        "10.210.0.0/16, 172.30.0.0/16, 192.168.192.0/18 and 198.18.0.0/15 (see `ip route`)");
-  return {bridge, *subnet};
-}
-
 /// bind(2) takes more than the host's own addresses: broadcast, multicast, any with
 /// ip_nonlocal_bind.
 void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
   for (const auto& port : ports) {
-    if (!port.host_address || port.host_address->is_loopback()) continue;
+    if (!port.host_address || port.host_address->is_any() || port.host_address->is_loopback())
+      continue;
     const auto own = rtnl::addresses(kernel.host_route());
     if (std::none_of(own.begin(), own.end(), [&](const auto& address) {
           return address.cidr.address == *port.host_address;
@@ -68,11 +40,8 @@ void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
   }
 }
 
-void apply_all(Kernel& kernel, Journal& journal, const Observer& observer,
-               const std::vector<Step>& plan) {
-  Transaction transaction(kernel, journal, observer);
-  for (const auto& step : plan) transaction.apply(step);
-  transaction.commit();
+void append(std::vector<Step>& plan, const std::vector<Step>& steps) {
+  plan.insert(plan.end(), steps.begin(), steps.end());
 }
 
 void collect(std::vector<std::string>& all, const std::vector<std::string>& more) {
@@ -103,8 +72,9 @@ ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
     : request_(std::move(request)),
       observer_(std::move(observer)),
       kernel_(request_.ruleset),
-      host_scope_(state_.fd(), "host"),
-      network_scope_(state_.fd(), cat(NetworkScopePrefix, request_.bridge)) {
+      host_scope_(state_.fd(), "host") {
+  for (const auto& network : request_.networks)
+    attachments_.emplace_back(state_.fd(), network, request_.run, attachments_.size());
   try {
     check_addresses(kernel_, request_.ports);
     record_.emplace(state_, request_.name, request_.name_made_up, kernel_);
@@ -132,7 +102,7 @@ void ContainerNetwork::join() {
   host_scope_.join(
       kernel_,
       [this](Journal& journal) {
-        apply_all(kernel_, journal, observer_, host_plan(closed_interfaces(kernel_)));
+        apply_all(kernel_, journal, observer_, host_plan(closed_host(kernel_)));
         note_built(host_scope_.directory());
         return kernel_.nft().shape();
       },
@@ -141,43 +111,43 @@ void ContainerNetwork::join() {
         return table && table->comment == nft::TableComment;
       },
       mend);
-  const std::string& bridge = request_.bridge;
-  const std::string scope = cat(NetworkScopePrefix, bridge);
-  const std::string subnet = network_scope_.join(
-      kernel_,
-      [&](Journal& journal) {
-        const Network network = choose_network(kernel_, bridge);
-        apply_all(kernel_, journal, observer_, network_plan(network));
-        return network.subnet.text();
-      },
-      [&](const std::string& up) {
-        const auto mac = rtnl::find_mac(kernel_.host_route(), bridge);
-        return mac && *mac == mac_of(network_of(state_.fd(), scope, up).gateway());
-      },
-      mend);
-  if (!described_network(scope, subnet)) mend();
-  network_ = network_of(state_.fd(), scope, subnet);
-  lease_ = Lease::take(network_scope_.directory(), network_.subnet);
+  for (auto& attachment : attachments_) attachment.join(kernel_, observer_, mend);
 }
 
 void ContainerNetwork::connect(pid_t pid) {
   kernel_.enter_container(pid);
   pid_ = pid;
-  const Endpoint endpoint{request_.name, pid, veth(), address(), request_.ports};
   Journal& journal = record_->journal();
-  journal.append({Verb::Delete, Where::Host, Flows{address(), 0}});
-  apply_all(kernel_, journal, observer_, container_plan(network_, endpoint));
-  kernel_.await_carrier(Where::Container, "eth0");
-  kernel_.await_carrier(Where::Host, veth());
-  kernel_.await_carrier(Where::Host, network_.bridge);
+  auto plan = namespace_plan(request_.name, pid);
+  for (const auto& attachment : attachments_) {
+    for (const auto& address : attachment.endpoint().addresses)
+      journal.append({Verb::Delete, Where::Host, Flows{address, {}}});
+    append(plan, attachment.plan(request_.name));
+  }
+  append(plan, publish_steps(request_.ports));
+  apply_all(kernel_, journal, observer_, plan);
+  for (const auto& attachment : attachments_) {
+    kernel_.await_carrier(Where::Container, attachment.endpoint().link);
+    kernel_.await_carrier(Where::Host, attachment.endpoint().veth);
+    kernel_.await_carrier(Where::Host, attachment.network().bridge);
+  }
+}
+
+std::vector<Step> ContainerNetwork::publish_steps(const std::vector<PublishedPort>& ports) const {
+  if (attachments_.empty()) return {};
+  return publish_plan(request_.name, attachments_.front().endpoint().addresses, ports);
+}
+
+Step ContainerNetwork::unpublish_step(const std::vector<PublishedPort>& ports) const {
+  return {Verb::Delete, Where::Host,
+          Publish{request_.name, attachments_.front().endpoint().addresses, ports}};
 }
 
 std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> ports) {
   check_addresses(kernel_, ports);
   reservation_->add(ports, publisher());
   try {
-    apply_all(kernel_, record_->journal(), observer_,
-              publish_plan({request_.name, pid_, veth(), address(), ports}));
+    apply_all(kernel_, record_->journal(), observer_, publish_steps(ports));
   } catch (const Error&) {
     for (const auto& port : ports) reservation_->release(port);
     throw;
@@ -188,16 +158,15 @@ std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> 
 
 void ContainerNetwork::unpublish(const PublishedPort& port) {
   const Turn turn(record_->journal());
-  kernel_.execute({Verb::Delete, Where::Host, Publish{request_.name, address(), {port}}});
+  kernel_.execute(unpublish_step({port}));
   std::vector<PublishedPort> rest = request_.ports;
   std::erase(rest, port);
   std::optional<Step> remaining;
-  if (!rest.empty())
-    remaining = Step{Verb::Delete, Where::Host, Publish{request_.name, address(), rest}};
+  if (!rest.empty()) remaining = unpublish_step(rest);
   record_->journal().replace(
       [](const Step& step) { return std::holds_alternative<Publish>(step.object); }, remaining);
   if (port.protocol == Protocol::Udp)
-    kernel_.execute({Verb::Delete, Where::Host, Flows{std::nullopt, port.host_port}});
+    kernel_.execute({Verb::Delete, Where::Host, Flows{std::nullopt, {port.host_port}}});
   reservation_->release(port);
   request_.ports = std::move(rest);
 }
@@ -206,7 +175,12 @@ Watch ContainerNetwork::watch() {
   const auto index = [&](const std::string& link) {
     return rtnl::find_index(kernel_.host_route(), link).value_or(0);
   };
-  return {index(request_.bridge), index(veth())};
+  std::vector<unsigned> links;
+  for (const auto& attachment : attachments_) {
+    links.push_back(index(attachment.name()));
+    links.push_back(index(attachment.endpoint().veth));
+  }
+  return Watch(links);
 }
 
 void ContainerNetwork::mend() {
@@ -226,11 +200,10 @@ void ContainerNetwork::disconnect() noexcept {
   if (!record_) return;
   try {
     const Turn turn(record_->journal());
-    if (lease_) {
+    if (pid_ != 0) {
       kernel_.execute({Verb::Delete, Where::Host, Namespace{request_.name, pid_}});
       base::test_point("unnamed");
-      kernel_.execute(
-          {Verb::Delete, Where::Host, Publish{request_.name, address(), request_.ports}});
+      if (!attachments_.empty()) kernel_.execute(unpublish_step(request_.ports));
     }
     base::test_point("unpublished");
     record_->remove();
@@ -244,14 +217,16 @@ void ContainerNetwork::disconnect() noexcept {
 
 void ContainerNetwork::release() noexcept {
   // In the journal too, until the record went: an error here has nobody to be told.
-  if (lease_) undo_all(kernel_, {{Verb::Delete, Where::Host, Flows{address(), 0}}});
+  for (const auto& attachment : attachments_)
+    for (const auto& address : attachment.endpoint().addresses)
+      undo_all(kernel_, {{Verb::Delete, Where::Host, Flows{address, {}}}});
   try {
     if (holds_flows_) kernel_.nft().release_flows();
   } catch (const std::exception&) {
     // Then our end does it.
   }
   kernel_.leave_container();
-  lease_.reset();
+  for (auto& attachment : attachments_) attachment.release();
 }
 
 std::vector<std::string> ContainerNetwork::leave() noexcept {
@@ -263,7 +238,7 @@ std::vector<std::string> ContainerNetwork::leave() noexcept {
   } catch (const Error& error) {
     failures.emplace_back(error.what());
   }
-  collect(failures, network_scope_.leave(kernel_));
+  for (auto& attachment : attachments_) collect(failures, attachment.leave(kernel_));
   collect(failures, leave_other_networks(state_, kernel_));
   collect(failures, host_scope_.leave(kernel_));
   state_.remove_if_unused();
@@ -282,21 +257,16 @@ std::vector<std::string> sweep(std::string_view ruleset) {
 }
 
 void ContainerNetwork::open_late_interfaces() {
-  const auto late = closed_interfaces(kernel_);
-  if (late.empty()) return;
+  const auto plan = opening_plan(closed_host(kernel_));
+  if (plan.empty()) return;
   Journal journal(host_scope_.directory());
-  auto plan = host_plan(late);
-  // The rest of the host's share is there.
-  std::erase_if(plan, [](const Step& step) {
-    return std::holds_alternative<RuleSet>(step.object) ||
-           std::holds_alternative<NetnsDirectory>(step.object);
-  });
   apply_all(kernel_, journal, observer_, plan);
 }
 
 std::vector<std::string> ContainerNetwork::foreign_drops() {
   std::vector<std::string> lines;
-  const std::string& bridge = request_.bridge;
+  if (attachments_.empty()) return lines;
+  const std::string& bridge = attachments_.front().name();
   for (const auto& chain : kernel_.nft().dropping_forward_chains(bridge)) {
     if (chain.names_interface) continue;  // there is an exception for us already
     std::string remedy = cat("nft insert rule ", chain.family, " ", chain.table, " ", chain.chain,
@@ -314,29 +284,6 @@ std::vector<std::string> ContainerNetwork::foreign_drops() {
   return lines;
 }
 
-Network network_of(int state, const std::string& name, const std::string& up) {
-  if (auto described = described_network(name, up)) return *std::move(described);
-  const auto directory = base::open_or_throw(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, state);
-  for (const auto& step : Journal(directory.get()).read())
-    if (const auto* rules = std::get_if<NetworkRules>(&step.object))
-      return {rules->bridge, rules->subnet};
-  throw Error(cat("neither up nor journal of ", name,
-                  " in /run/mini-run tells the network's subnet; end its containers first"));
-}
-
-std::vector<Network> networks() {
-  std::vector<Network> found;
-  const auto state = State::peek();
-  if (!state.valid()) return found;
-  for (const auto& name : entries(state.get())) {
-    if (!name.starts_with(NetworkScopePrefix)) continue;
-    if (const auto up = Scope(state.get(), name).peek())
-      found.push_back(network_of(state.get(), name, *up));
-  }
-  std::ranges::sort(found, {}, &Network::bridge);
-  return found;
-}
-
 std::vector<Step> preview(NetworkRequest request) {
   Kernel kernel(request.ruleset);
   for (auto& port : request.ports)
@@ -347,29 +294,21 @@ std::vector<Step> preview(NetworkRequest request) {
                     " is taken: ", port_owner(taken.front()).value_or("somebody"), " has it"));
   const auto state = State::peek();
   std::vector<Step> plan;
-  const auto append = [&](const std::vector<Step>& steps) {
-    plan.insert(plan.end(), steps.begin(), steps.end());
-  };
   if (!state.valid() || !Scope(state.get(), "host").peek())
-    append(host_plan(closed_interfaces(kernel)));
-  std::optional<std::string> up;
-  const std::string scope = cat(NetworkScopePrefix, request.bridge);
-  if (state.valid()) up = Scope(state.get(), scope).peek();
-  Network network;
-  if (up) {
-    network = network_of(state.get(), scope, *up);
-  } else {
-    network = choose_network(kernel, request.bridge);
-    append(network_plan(network));
+    append(plan, host_plan(closed_host(kernel)));
+  std::vector<Attachment> attachments;
+  std::vector<Step> inside = namespace_plan(request.name, 0);
+  for (const auto& network : request.networks) {
+    auto& attachment =
+        attachments.emplace_back(state.get(), network, request.run, attachments.size());
+    attachment.preview(kernel, request.name, plan, inside);
   }
   // What would be refused is refused here too: undo() looks, and changes nothing.
   for (const auto& step : plan) static_cast<void>(kernel.undo(step));
-  const base::UniqueFd directory(
-      state.valid()
-          ? ::openat(state.get(), scope.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-          : -1);
-  append(container_plan(network, {request.name, 0, veth_name(request.run),
-                                  Lease::preview(directory.get(), network.subnet), request.ports}));
+  append(plan, inside);
+  if (!attachments.empty())
+    append(plan,
+           publish_plan(request.name, attachments.front().endpoint().addresses, request.ports));
   return plan;
 }
 

@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-#include "netsetup/lease.h"
+#include "netsetup/attachment.h"
 #include "netsetup/plan.h"
 #include "netsetup/record.h"
 #include "netsetup/reservation.h"
@@ -30,12 +30,12 @@ namespace netsetup {
 
 /// What is asked for.
 struct NetworkRequest {
-  std::string_view ruleset;          // the text of configs/ruleset.nft
-  std::string name;                  // the container's
-  bool name_made_up = false;         // it may get a number where it is taken
-  std::string bridge;                // the network's
-  std::vector<PublishedPort> ports;  // host_port 0: any
-  std::uint32_t run = 0;             // random
+  std::string_view ruleset;                 // the text of configs/ruleset.nft
+  std::string name;                         // the container's
+  bool name_made_up = false;                // it may get a number where it is taken
+  std::vector<AttachmentRequest> networks;  // the first is eth0 and the way out
+  std::vector<PublishedPort> ports;         // host_port 0: any
+  std::uint32_t run = 0;                    // random
 };
 
 class ContainerNetwork {
@@ -68,10 +68,8 @@ class ContainerNetwork {
   void inside(const std::function<void()>& function);
 
   [[nodiscard]] const std::vector<PublishedPort>& ports() const { return request_.ports; }
-  [[nodiscard]] const Network& network() const { return network_; }
-  [[nodiscard]] Ipv4 address() const { return lease_.value().address(); }
+  [[nodiscard]] const std::vector<Attachment>& attachments() const { return attachments_; }
   [[nodiscard]] const std::string& name() const { return request_.name; }
-  [[nodiscard]] std::string veth() const { return veth_name(request_.run); }
   /// The container's directory in the state, and whether it outlives the container: record.h.
   [[nodiscard]] int directory() const { return record_->directory(); }
   void keep_record() { record_->keep(); }
@@ -84,6 +82,8 @@ class ContainerNetwork {
 
  private:
   [[nodiscard]] Reservation::Publisher publisher() const;
+  [[nodiscard]] std::vector<Step> publish_steps(const std::vector<PublishedPort>& ports) const;
+  [[nodiscard]] Step unpublish_step(const std::vector<PublishedPort>& ports) const;
 
   NetworkRequest request_;
   Observer observer_;
@@ -92,11 +92,9 @@ class ContainerNetwork {
   std::optional<Record> record_;
   std::optional<Reservation> reservation_;
   Scope host_scope_;
-  Scope network_scope_;
-  Network network_;
+  std::vector<Attachment> attachments_;
   pid_t pid_ = 0;  // the container's process 1
   bool holds_flows_ = false;
-  std::optional<Lease> lease_;
 };
 
 /// The steps that a start with REQUEST would do now, found out without changing anything.

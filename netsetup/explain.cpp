@@ -2,6 +2,8 @@
 // The plan in words. Every visit here is exhaustive: a noun without text does not compile.
 #include "netsetup/explain.h"
 
+#include <map>
+
 #include "base/text.h"
 #include "netsetup/netns_name.h"
 #include "netsetup/nft.h"
@@ -32,48 +34,63 @@ std::string_view element_verb(const Step& step) {
   return step.verb == Verb::Create ? "add" : "delete";
 }
 
+std::string_view digit(Family family) { return family == Family::V4 ? "4" : "6"; }
+
 std::string publish_command(const Step& step, const Publish& publish) {
   const std::string_view verb = step.verb == Verb::Create ? "create" : "delete";
-  std::string any;
-  std::string addressed;
+  std::map<std::string, std::vector<std::string>> elements;  // by map
   for (const auto& port : publish.ports) {
-    std::string& list = port.host_address ? addressed : any;
-    if (!list.empty()) list += ", ";
-    if (port.host_address) list += cat(port.host_address->text(), " . ");
-    list += cat(text(port.protocol), " . ", port.host_port);
-    if (step.verb == Verb::Create)
-      list += cat(" comment \"", publish.comment, "\" : ", publish.container.text(), " . ",
-                  port.container_port);
+    for (const auto& container : publish.container) {
+      if (!port.serves(container.family)) continue;
+      const bool any = !port.host_address || port.host_address->is_any();
+      std::string element = any ? "" : cat(port.host_address->text(), " . ");
+      element += cat(text(port.protocol), " . ", port.host_port);
+      if (step.verb == Verb::Create)
+        element += cat(" comment \"", publish.comment, "\" : ", container.text(), " . ",
+                       port.container_port);
+      elements[cat("pub", digit(container.family), any ? "_any" : "_addr")].push_back(element);
+    }
   }
   std::vector<std::string> statements;
-  if (!any.empty()) statements.push_back(nft_statement(verb, "pub4_any", any));
-  if (!addressed.empty()) statements.push_back(nft_statement(verb, "pub4_addr", addressed));
+  for (const auto& [map, all] : elements)
+    statements.push_back(nft_statement(verb, map, base::join(all, ", ")));
   return nft_command(statements);
 }
 
 std::string rules_command(const Step& step, const NetworkRules& rules) {
-  const std::string bridge = cat("\"", rules.bridge, "\"");
-  const std::string subnet = Cidr{rules.subnet.first(), rules.subnet.prefix}.text();
+  const auto& network = rules.network;
+  const std::string bridge = cat("\"", network.bridge, "\"");
   const std::string_view verb = element_verb(step);
-  return nft_command(
-      {nft_statement(verb, "bridges", bridge),
-       nft_statement(verb, "same_net", cat(bridge, " . ", bridge)),
-       nft_statement(verb, "subnet4", subnet),
-       nft_statement(verb, "own4", cat(bridge, " . ", subnet)),
-       nft_statement(verb, "gateway4",
-                     cat(bridge, " : ", Network{rules.bridge, rules.subnet}.gateway().text()))});
+  std::vector<std::string> statements = {
+      nft_statement(verb, "bridges", bridge),
+      nft_statement(verb, "same_net", cat(bridge, " . ", bridge))};
+  if (network.internal) statements.push_back(nft_statement(verb, "internal", bridge));
+  for (const auto& gateway : network.gateways) {
+    const auto family = digit(gateway.address.family);
+    const std::string subnet = Cidr{gateway.first(), gateway.prefix}.text();
+    statements.push_back(nft_statement(verb, cat("subnet", family), subnet));
+    statements.push_back(nft_statement(verb, cat("own", family), cat(bridge, " . ", subnet)));
+    statements.push_back(
+        nft_statement(verb, cat("gateway", family), cat(bridge, " : ", gateway.address.text())));
+  }
+  return nft_command(statements);
 }
 
 std::string opened_command(const Step& step, const OpenedInterface& opened) {
   const std::string name = cat("\"", opened.name, "\"");
-  std::vector<std::string> statements = {nft_statement(element_verb(step), "opened", name)};
+  const std::string_view family = opened.family == Family::V4 ? "ipv4" : "ipv6";
+  std::vector<std::string> statements = {
+      nft_statement(element_verb(step), "opened", cat(name, " . ", family))};
   if (opened.bridge)
     statements.push_back(nft_statement(element_verb(step), "same_net", cat(name, " . ", name)));
   return nft_command(statements);
 }
 
 std::string sysctl_command(const Step& step, const Sysctl& sysctl, std::string_view container) {
-  const std::string set = cat("sysctl -qw ", shell_quote(cat(sysctl.key, "=", sysctl.value)));
+  // -e: Linux before 6.17 has no force_forwarding.
+  const std::string_view options =
+      sysctl.key.ends_with("force_forwarding") ? "sysctl -qew " : "sysctl -qw ";
+  const std::string set = cat(options, shell_quote(cat(sysctl.key, "=", sysctl.value)));
   return step.where == Where::Host ? set : cat("ip netns exec ", shell_quote(container), " ", set);
 }
 
@@ -82,7 +99,10 @@ std::string flows_command(const Flows& flows) {
   if (flows.address)
     return cat("conntrack -D -s ", flows.address->text(), " || true; conntrack -D -r ",
                flows.address->text(), " || true");
-  return cat("conntrack -D -p udp --orig-port-dst ", flows.udp_port, " || true");
+  std::vector<std::string> commands;
+  for (const auto port : flows.udp_ports)
+    commands.push_back(cat("conntrack -D -p udp --orig-port-dst ", port, " || true"));
+  return base::join(commands, "; ");
 }
 
 std::string sysctl_reason(const Sysctl& sysctl) {
@@ -91,9 +111,18 @@ std::string sysctl_reason(const Sysctl& sysctl) {
     return "Answers to 127.0.0.1 may come back over the bridge: so the host's loopback can reach "
            "the port.";
   if (key.ends_with("disable_ipv6"))
-    return "Containers have IPv4 only: no address of the host's that they could reach unseen.";
+    return sysctl.value == "0"
+               ? "The network has IPv6 too."
+               : "The network has IPv4 only: no address of the host's that is reached unseen.";
   if (key.ends_with("accept_ra"))
-    return "No neighbour can give it a route by an IPv6 router advertisement.";
+    return sysctl.value == "0"
+               ? "No neighbour can give it a route by an IPv6 router advertisement."
+               : "A host that forwards takes router advertisements only where this is 2: it keeps "
+                 "its own way out.";
+  if (key == "net.ipv6.conf.all.forwarding")
+    return "IPv6 is forwarded by the whole host or not at all, before Linux 6.17.";
+  if (key.ends_with("force_forwarding"))
+    return "IPv6 packets that come in here may be routed on; the host stays no router.";
   if (key.ends_with("ping_group_range"))
     return "Everybody in the container may ping, without the right to forge packets.";
   if (key.ends_with("ip_unprivileged_port_start"))
@@ -112,10 +141,16 @@ std::string command(const Step& step, std::string_view container) {
                           : cat("nft delete table inet ", nft::TableName);
           },
           [&](const OpenedInterface& opened) { return opened_command(step, opened); },
+          [&](const OpenedHost&) {
+            return nft_command({nft_statement(element_verb(step), "opened_host", "ipv6")});
+          },
+          [&](const LoopbackGate&) {
+            return nft_command({nft_statement(element_verb(step), "loopback6", "\"lo\"")});
+          },
           [&](const Sysctl& sysctl) { return sysctl_command(step, sysctl, container); },
           [&](const Bridge& bridge) {
             return create ? cat("ip link add ", bridge.name, " address ", bridge.mac.text(),
-                                " type bridge")
+                                " mtu ", bridge.mtu, " type bridge")
                           : cat("ip link delete ", bridge.name);
           },
           [&](const NetworkRules& rules) { return rules_command(step, rules); },
@@ -126,9 +161,10 @@ std::string command(const Step& step, std::string_view container) {
             return cat("ip netns ", create ? "add " : "delete ", shell_quote(space.name));
           },
           [&](const Veth& veth) {
-            return create ? cat("ip link add ", veth.name, " address ", veth.mac.text(), " master ",
-                                veth.bridge, " up type veth peer name ", veth.peer, " address ",
-                                veth.peer_mac.text(), " netns ", shell_quote(container))
+            return create ? cat("ip link add ", veth.name, " address ", veth.mac.text(), " mtu ",
+                                veth.mtu, " master ", veth.bridge, " up type veth peer name ",
+                                veth.peer, " address ", veth.peer_mac.text(), " mtu ", veth.mtu,
+                                " netns ", shell_quote(container))
                           : cat("ip link delete ", veth.name);
           },
           [&](const Port& port) {
@@ -141,16 +177,25 @@ std::string command(const Step& step, std::string_view container) {
           [&](const Hairpin& hairpin) {
             return cat("bridge link set dev ", hairpin.link, " hairpin ", create ? "on" : "off");
           },
+          [&](const Isolated& port) {
+            return cat("bridge link set dev ", port.link, " isolated ", create ? "on" : "off");
+          },
           [&](const LinkUp& link) {
             return cat(ip(step, container), " link set ", link.link, create ? " up" : " down");
           },
           [&](const Address& address) {
+            const bool nodad = create && address.cidr.address.family == Family::V6;
             return cat(ip(step, container), " address ", create ? "add " : "delete ",
-                       address.cidr.text(), " dev ", address.link);
+                       address.cidr.text(), " dev ", address.link, nodad ? " nodad" : "");
           },
           [&](const DefaultRoute& route) {
-            return cat(ip(step, container), " route ", create ? "add" : "delete", " default via ",
-                       route.gateway.text(), " dev ", route.link);
+            return cat(ip(step, container), route.gateway.family == Family::V4 ? "" : " -6",
+                       " route ", create ? "add" : "delete", " default via ", route.gateway.text(),
+                       " dev ", route.link);
+          },
+          [&](const LoopbackRoute& route) {
+            return cat("ip -6 route ", create ? "replace" : "delete", " local ::1/128 dev ",
+                       route.link, " table local metric ", route.metric);
           },
           [&](const Publish& publish) { return publish_command(step, publish); },
           [&](const Flows& flows) { return flows_command(flows); },
@@ -168,6 +213,13 @@ std::string reason(const Step& step) {
           [](const OpenedInterface& opened) {
             return cat("What comes in by ", opened.name,
                        " and is neither for nor from a container stays closed.");
+          },
+          [](const OpenedHost&) -> std::string {
+            return "What of IPv6 is neither for nor from a container stays closed.";
+          },
+          [](const LoopbackGate&) -> std::string {
+            return "Ports published on [::1] are served: no bridge hands its packets to iptables "
+                   "(net.bridge.bridge-nf-call-ip6tables), which would lose the answers.";
           },
           [](const Sysctl& sysctl) { return sysctl_reason(sysctl); },
           [](const Bridge&) -> std::string {
@@ -194,6 +246,10 @@ std::string reason(const Step& step) {
             return "The container may reach itself by its published port: back out by the port "
                    "it came in.";
           },
+          [](const Isolated&) -> std::string {
+            return "Neighbours cannot talk to each other: isolated ports pass nothing to each "
+                   "other.";
+          },
           [](const LinkUp& link) -> std::string {
             if (link.link == "lo") return "127.0.0.1 inside: also loopback starts down.";
             return "An interface starts down; up, it moves packets.";
@@ -206,6 +262,11 @@ std::string reason(const Step& step) {
           },
           [](const DefaultRoute&) -> std::string {
             return "The way out: everything that is not on the bridge goes to the host.";
+          },
+          [](const LoopbackRoute&) -> std::string {
+            return "What containers answer to the host's [::1] comes in by the bridge and is for "
+                   "the "
+                   "host.";
           },
           [](const Publish&) -> std::string {
             return "The way in: DNAT from the host's port to the container's, one map element "
@@ -226,18 +287,22 @@ std::string title(const Step& step) {
              Overloaded{
                  [](const RuleSet&) -> std::string { return "the rule set"; },
                  [](const OpenedInterface& o) { return cat("the guard of ", o.name); },
+                 [](const OpenedHost&) -> std::string { return "the guard of IPv6"; },
+                 [](const LoopbackGate&) -> std::string { return "the gate of [::1]"; },
                  [](const Sysctl& s) { return cat(s.key, "=", s.value); },
                  [](const Bridge& b) { return cat("the bridge ", b.name); },
-                 [](const NetworkRules& r) { return cat("the rules of ", r.bridge); },
+                 [](const NetworkRules& r) { return cat("the rules of ", r.network.bridge); },
                  [](const NetnsDirectory&) -> std::string { return netns_name::Directory; },
                  [](const Namespace& n) { return cat("the namespace of ", n.name); },
                  [](const Veth& v) { return cat("the veth pair ", v.name); },
                  [](const Port& p) { return cat("the port ", p.link, " of ", p.bridge); },
                  [](const Alias& a) { return cat("the alias of ", a.link); },
                  [](const Hairpin& h) { return cat("hairpin on ", h.link); },
+                 [](const Isolated& i) { return cat("isolation of ", i.link); },
                  [](const LinkUp& l) { return cat("the link ", l.link); },
                  [](const Address& a) { return cat("the address ", a.cidr.text()); },
                  [](const DefaultRoute& r) { return cat("the route by ", r.gateway.text()); },
+                 [](const LoopbackRoute& r) { return cat("the route to ::1 by ", r.link); },
                  [](const Publish& p) {
                    std::vector<std::string> ports;
                    for (const auto& port : p.ports) ports.push_back(port.text());

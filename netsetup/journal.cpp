@@ -32,8 +32,8 @@ Value parsed(const json& j) {
 
 }  // namespace
 
-void to_json(json& j, const Ipv4& value) { j = value.text(); }
-void from_json(const json& j, Ipv4& value) { value = parsed<Ipv4>(j); }
+void to_json(json& j, const Ip& value) { j = value.text(); }
+void from_json(const json& j, Ip& value) { value = parsed<Ip>(j); }
 void to_json(json& j, const Cidr& value) { j = value.text(); }
 void from_json(const json& j, Cidr& value) { value = parsed<Cidr>(j); }
 void to_json(json& j, const Mac& value) { j = value.text(); }
@@ -52,7 +52,23 @@ void from_json(const json& j, PublishedPort& port) {
   const auto protocol = parse_protocol(j.at("protocol").get<std::string>());
   if (!protocol) throw std::invalid_argument("protocol");
   port.protocol = *protocol;
-  if (j.contains("host_address")) port.host_address = j["host_address"].get<Ipv4>();
+  if (j.contains("host_address")) port.host_address = j["host_address"].get<Ip>();
+}
+
+void to_json(json& j, const Network& network) {
+  j = {{"bridge", network.bridge},
+       {"gateways", network.gateways},
+       {"internal", network.internal},
+       {"isolated", network.isolated},
+       {"mtu", network.mtu}};
+}
+
+void from_json(const json& j, Network& network) {
+  j.at("bridge").get_to(network.bridge);
+  j.at("gateways").get_to(network.gateways);
+  j.at("internal").get_to(network.internal);
+  j.at("isolated").get_to(network.isolated);
+  j.at("mtu").get_to(network.mtu);
 }
 
 void to_json(json& j, const RuleSet& /*rules*/) { j = json::object(); }
@@ -62,21 +78,30 @@ void to_json(json& j, const NetnsDirectory& /*directory*/) { j = json::object();
 void from_json(const json& /*j*/, NetnsDirectory& /*directory*/) {}
 
 void to_json(json& j, const Flows& flows) {
-  j = {{"udp_port", flows.udp_port}};
+  j = {{"udp_ports", flows.udp_ports}};
   if (flows.address) j["address"] = *flows.address;
 }
 
 void from_json(const json& j, Flows& flows) {
-  j.at("udp_port").get_to(flows.udp_port);
-  if (j.contains("address")) flows.address = j["address"].get<Ipv4>();
+  j.at("udp_ports").get_to(flows.udp_ports);
+  if (j.contains("address")) flows.address = j["address"].get<Ip>();
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenedInterface, name, bridge)
+void to_json(json& j, const OpenedHost& /*opened*/) { j = json::object(); }
+void from_json(const json& /*j*/, OpenedHost& /*opened*/) {}
+
+void to_json(json& j, const LoopbackGate& /*gate*/) { j = json::object(); }
+void from_json(const json& /*j*/, LoopbackGate& /*gate*/) {}
+
+NLOHMANN_JSON_SERIALIZE_ENUM(Family, {{Family::V4, 4}, {Family::V6, 6}})
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenedInterface, name, family, bridge)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sysctl, key, value, ours, guard, guard_value)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Bridge, name, mac)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NetworkRules, bridge, subnet)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Bridge, name, mac, mtu)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NetworkRules, network)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LoopbackRoute, link, metric)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Isolated, link)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name, pid)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Veth, name, mac, bridge, peer, peer_mac)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Veth, name, mac, bridge, peer, peer_mac, mtu)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Port, link, bridge)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Alias, link, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hairpin, link)
@@ -95,6 +120,14 @@ template <>
 constexpr std::string_view Name<NetnsDirectory> = "netns-directory";
 template <>
 constexpr std::string_view Name<OpenedInterface> = "opened-interface";
+template <>
+constexpr std::string_view Name<OpenedHost> = "opened-host";
+template <>
+constexpr std::string_view Name<LoopbackGate> = "loopback-gate";
+template <>
+constexpr std::string_view Name<LoopbackRoute> = "loopback-route";
+template <>
+constexpr std::string_view Name<Isolated> = "isolated";
 template <>
 constexpr std::string_view Name<Sysctl> = "sysctl";
 template <>

@@ -6,8 +6,10 @@
 #include <linux/netlink.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <thread>
 
 #include "base/error.h"
@@ -30,30 +32,50 @@ namespace {
 
 std::vector<nft::Element> elements(const OpenedInterface& opened) {
   const auto name = nft::interface_field(opened.name);
-  std::vector<nft::Element> made = {{"opened", {name}, {}, {}, {}}};
+  std::vector<nft::Element> made = {{"opened", {name, nft::field(opened.family)}, {}, {}, {}}};
   if (opened.bridge) made.push_back({"same_net", {name, name}, {}, {}, {}});
   return made;
 }
 
-std::vector<nft::Element> elements(const NetworkRules& rules) {
-  const auto bridge = nft::interface_field(rules.bridge);
-  const auto first = nft::field(rules.subnet.first());
-  const auto last = nft::field(rules.subnet.last());
-  return {
-      {"bridges", {bridge}, {}, {}, {}},
-      {"same_net", {bridge, bridge}, {}, {}, {}},
-      {"subnet4", {first}, {last}, {}, {}},
-      {"own4", {bridge, first}, {bridge, last}, {}, {}},
-      {"gateway4", {bridge}, {}, {nft::field(Network{rules.bridge, rules.subnet}.gateway())}, {}}};
+std::vector<nft::Element> elements(const OpenedHost& /*opened*/) {
+  return {{"opened_host", {nft::field(Family::V6)}, {}, {}, {}}};
 }
 
-nft::Element element(const Publish& publish, const PublishedPort& port) {
-  nft::Element made{port.host_address ? "pub4_addr" : "pub4_any",
+std::vector<nft::Element> elements(const LoopbackGate& /*gate*/) {
+  return {{"loopback6", {nft::interface_field("lo")}, {}, {}, {}}};
+}
+
+std::vector<nft::Element> elements(const NetworkRules& rules) {
+  const auto& network = rules.network;
+  const auto bridge = nft::interface_field(network.bridge);
+  std::vector<nft::Element> made = {{"bridges", {bridge}, {}, {}, {}},
+                                    {"same_net", {bridge, bridge}, {}, {}, {}}};
+  if (network.internal) made.push_back({"internal", {bridge}, {}, {}, {}});
+  for (const auto& gateway : network.gateways) {
+    const std::string_view digit = gateway.address.family == Family::V4 ? "4" : "6";
+    const auto first = nft::field(gateway.first());
+    const auto last = nft::field(gateway.last());
+    made.push_back({cat("subnet", digit), {first}, {last}, {}, {}});
+    made.push_back({cat("own", digit), {bridge, first}, {bridge, last}, {}, {}});
+    made.push_back({cat("gateway", digit), {bridge}, {}, {nft::field(gateway.address)}, {}});
+  }
+  return made;
+}
+
+/// The elements of PORT: one for each family in which the host's and the container's address fit.
+std::vector<nft::Element> elements(const Publish& publish, const PublishedPort& port) {
+  std::vector<nft::Element> made;
+  for (const auto& container : publish.container) {
+    if (!port.serves(container.family)) continue;
+    const bool any = !port.host_address || port.host_address->is_any();
+    const std::string_view digit = container.family == Family::V4 ? "4" : "6";
+    made.push_back({cat("pub", digit, any ? "_any" : "_addr"),
                     {nft::field(port.protocol), nft::field(port.host_port)},
                     {},
-                    {nft::field(publish.container), nft::field(port.container_port)},
-                    publish.comment};
-  if (port.host_address) made.key.insert(made.key.begin(), nft::field(*port.host_address));
+                    {nft::field(container), nft::field(port.container_port)},
+                    publish.comment});
+    if (!any) made.back().key.insert(made.back().key.begin(), nft::field(*port.host_address));
+  }
   return made;
 }
 
@@ -173,6 +195,8 @@ std::optional<Step> Kernel::undo(const Step& step) {
           },
           [&](const Namespace& space) { return remove(space); },
           [&](const OpenedInterface& opened) { return remove(opened); },
+          [&](const OpenedHost& opened) { return remove(opened); },
+          [&](const LoopbackGate& gate) { return remove(gate); },
           [&](const NetworkRules& rules) { return remove(rules); },
           [&](const Publish& publish) { return remove(publish); },
           // Dies with its namespace, unless somebody holds that: then it is not left on the bridge.
@@ -181,6 +205,8 @@ std::optional<Step> Kernel::undo(const Step& step) {
           [](const Port&) -> std::optional<Step> { return std::nullopt; },
           [](const Alias&) -> std::optional<Step> { return std::nullopt; },
           [](const Hairpin&) -> std::optional<Step> { return std::nullopt; },
+          [](const Isolated&) -> std::optional<Step> { return std::nullopt; },
+          [](const LoopbackRoute&) -> std::optional<Step> { return std::nullopt; },
           [](const LinkUp&) -> std::optional<Step> { return std::nullopt; },
           [](const Address&) -> std::optional<Step> { return std::nullopt; },
           [](const DefaultRoute&) -> std::optional<Step> { return std::nullopt; },
@@ -194,7 +220,9 @@ std::vector<OpenedInterface> Kernel::opened_interfaces() {
   for (const auto& key : nft().keys("opened")) {
     const auto name = nft::interface_name(key);
     const auto link = rtnl::find_link(host_route(), name);
-    opened.push_back({name, link && link->kind == "bridge"});
+    // The second field of the key, behind the name's 16 bytes.
+    const bool v4 = key.size() > 16 && key[16] == nft::field(Family::V4).front();
+    opened.push_back({name, v4 ? Family::V4 : Family::V6, link && link->kind == "bridge"});
   }
   return opened;
 }
@@ -226,6 +254,8 @@ void Kernel::create(const Step& step) {
             nft::run_text(text);
           },
           [&](const OpenedInterface& opened) { nft().add(elements(opened)); },
+          [&](const OpenedHost& opened) { nft().add(elements(opened)); },
+          [&](const LoopbackGate& gate) { nft().add(elements(gate)); },
           [&](const Sysctl& sysctl) {
             if (step.where == Where::Host)
               write_sysctl(sysctl);
@@ -234,24 +264,28 @@ void Kernel::create(const Step& step) {
           },
           [&](const Bridge& bridge) {
             if (!rtnl::find_link(socket, bridge.name))
-              rtnl::create_bridge(socket, bridge.name, bridge.mac);
+              rtnl::create_bridge(socket, bridge.name, bridge.mac, bridge.mtu);
           },
           [&](const NetworkRules& rules) { nft().add(elements(rules)); },
           [&](const NetnsDirectory&) { netns_name::make_directory(); },
           [&](const Namespace& space) { netns_name::add(space.name, space.pid); },
           [&](const Veth& veth) {
-            rtnl::create_veth(socket, veth.name, veth.mac, index(veth.bridge), veth.peer,
-                              veth.peer_mac, container_netns_.get());
+            rtnl::create_veth(socket, {veth.name, veth.mac}, {veth.peer, veth.peer_mac}, veth.mtu,
+                              index(veth.bridge), container_netns_.get());
           },
           [&](const Port& port) { rtnl::set_master(socket, index(port.link), index(port.bridge)); },
           [&](const Alias& alias) { rtnl::set_alias(socket, index(alias.link), alias.text); },
           [&](const Hairpin& hairpin) { rtnl::set_hairpin(socket, index(hairpin.link)); },
+          [&](const Isolated& port) { rtnl::set_isolated(socket, index(port.link)); },
           [&](const LinkUp& link) { rtnl::set_up(socket, index(link.link)); },
           [&](const Address& address) {
             rtnl::add_address(socket, index(address.link), address.cidr);
           },
           [&](const DefaultRoute& route) {
             rtnl::add_default_route(socket, index(route.link), route.gateway);
+          },
+          [&](const LoopbackRoute& route) {
+            rtnl::add_loopback_route(socket, index(route.link), route.metric);
           },
           [&](const Publish& publish) { this->publish(publish); },
           [&](const Flows&) {},  // only ever deleted
@@ -268,6 +302,8 @@ void Kernel::remove(const Step& step) {
                  [&](const NetnsDirectory&) { netns_name::remove_directory(); },
                  [&](const Namespace& space) { netns_name::remove(space.name, space.pid); },
                  [&](const OpenedInterface& opened) { nft().remove(elements(opened)); },
+                 [&](const OpenedHost& opened) { nft().remove(elements(opened)); },
+                 [&](const LoopbackGate& gate) { nft().remove(elements(gate)); },
                  [&](const Bridge& bridge) {
                    const auto link = rtnl::find_link(host_route(), bridge.name);
                    if (link && link->kind == "bridge" && link->mac == bridge.mac)
@@ -280,7 +316,7 @@ void Kernel::remove(const Step& step) {
                    if (flows.address)
                      conntrack::forget_address(*flows.address);
                    else
-                     conntrack::forget_udp_port(flows.udp_port);
+                     conntrack::forget_udp_ports(flows.udp_ports);
                  },
                  // Never undone by themselves: see undo().
                  [](const auto&) {},
@@ -304,26 +340,30 @@ void Kernel::write_sysctl(const Sysctl& sysctl) {
     if (read_sysctl(sysctl.key) != sysctl.ours) return;
     if (!sysctl.guard.empty() && read_sysctl(sysctl.guard) != sysctl.guard_value) return;
   }
-  // A kernel without the key (IPv6 switched off) needs no switch, nor does one that is set.
+  // A kernel without the key (IPv6 switched off, or too old) needs no switch, nor does one that is
+  // set.
   const auto now = read_sysctl(sysctl.key);
   if (now && *now != sysctl.value) netsetup::write_sysctl(sysctl.key, sysctl.value);
 }
 
 void Kernel::publish(const Publish& publish) {
-  std::vector<nft::Element> elements;
-  for (const auto& port : publish.ports) elements.push_back(element(publish, port));
+  std::vector<nft::Element> all;
+  for (const auto& port : publish.ports)
+    std::ranges::move(elements(publish, port), std::back_inserter(all));
   try {
     // What is there with our datum is ours: somebody who mended the rules was quicker (repair.h).
-    nft().add(elements);
+    nft().add(all);
   } catch (const Error& error) {
     // With another datum it is another's, to newer and to older kernels (5.10).
     if (error.code().value() != EEXIST && error.code().value() != EBUSY) throw;
-    for (std::size_t i = 0; i < elements.size(); ++i) {
-      const auto datum = nft().find(elements[i]);
-      if (datum && datum != nft::concatenate(elements[i].data))
-        throw Error(cat("port ", publish.ports[i].host_port, "/", text(publish.ports[i].protocol),
-                        " is taken: the container ",
-                        base::printable(nft().find_comment(elements[i]).value_or("?")), " has it"));
+    for (const auto& port : publish.ports) {
+      for (const auto& element : elements(publish, port)) {
+        const auto datum = nft().find(element);
+        if (datum && datum != nft::concatenate(element.data))
+          throw Error(cat("port ", port.host_port, "/", text(port.protocol),
+                          " is taken: the container ",
+                          base::printable(nft().find_comment(element).value_or("?")), " has it"));
+      }
     }
     throw;
   }
@@ -332,10 +372,9 @@ void Kernel::publish(const Publish& publish) {
 void Kernel::unpublish(const Publish& publish) {
   // `delete element` looks at the key only: what is not this container's must be left out here.
   std::vector<nft::Element> ours;
-  for (const auto& port : publish.ports) {
-    auto wanted = element(publish, port);
-    if (nft().find(wanted) == nft::concatenate(wanted.data)) ours.push_back(std::move(wanted));
-  }
+  for (const auto& port : publish.ports)
+    for (auto& wanted : elements(publish, port))
+      if (nft().find(wanted) == nft::concatenate(wanted.data)) ours.push_back(std::move(wanted));
   if (!ours.empty()) nft().remove(ours);
 }
 

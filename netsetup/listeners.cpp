@@ -6,12 +6,12 @@
 
 namespace netsetup {
 
-Listening Listeners::listening(Protocol protocol, std::uint16_t port) {
+Listening Listeners::listening(Protocol protocol, std::uint16_t port, Family family) {
   constexpr unsigned Loopback = 1;  // index of lo in every namespace (LOOPBACK_IFINDEX)
   Listening found = Listening::No;
   for (const PortSocket& socket : port_sockets(diag_, protocol, PortUse::Receives, port)) {
-    if (socket.only_ipv6) {
-      if (found == Listening::No) found = Listening::Ipv6Only;
+    if (family == Family::V4 ? !socket.ipv4 : !socket.ipv6) {
+      if (found == Listening::No) found = Listening::OtherFamily;
       continue;
     }
     const bool inside =

@@ -12,7 +12,7 @@ namespace netsetup {
 
 enum class Listening {
   No,
-  Ipv6Only,      // and a container has IPv4 only
+  OtherFamily,   // IPv6 only where IPv4 is wanted, or the other way round
   LoopbackOnly,  // the container hears itself there, and nobody from outside
   Yes,
 };
@@ -24,10 +24,9 @@ class Listeners {
  public:
   Listeners() : diag_(NETLINK_SOCK_DIAG) {}
 
-  /// Whether PORT (not 0) is listened to for IPv4: by a listening TCP socket, or a UDP socket that
-  /// is bound and not connected, of IPv4 or of dual-stack IPv6, on any of the namespace's
-  /// addresses.
-  Listening listening(Protocol protocol, std::uint16_t port);
+  /// Whether PORT (not 0) is listened to for FAMILY: by a listening TCP socket, or a UDP socket
+  /// that is bound and not connected, on any of the namespace's addresses.
+  Listening listening(Protocol protocol, std::uint16_t port, Family family);
 
  private:
   netlink::Socket diag_;

@@ -6,6 +6,8 @@
 // error is about one element.
 #include "netsetup/nft.h"
 
+#include <linux/netfilter.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
@@ -142,10 +144,10 @@ std::optional<Found> find_element(netlink::Socket& socket, const Element& elemen
 
 }  // namespace
 
-Bytes field(Ipv4 address) {
-  return {static_cast<std::uint8_t>(address.value >> 24U),
-          static_cast<std::uint8_t>(address.value >> 16U),
-          static_cast<std::uint8_t>(address.value >> 8U), static_cast<std::uint8_t>(address.value)};
+Bytes field(const Ip& address) { return {address.wire().begin(), address.wire().end()}; }
+
+Bytes field(Family family) {
+  return {static_cast<std::uint8_t>(family == Family::V4 ? NFPROTO_IPV4 : NFPROTO_IPV6)};
 }
 
 Bytes field(Protocol protocol) { return {static_cast<std::uint8_t>(protocol)}; }

@@ -24,7 +24,8 @@ inline constexpr std::string_view TableComment = "mini-run";  // marks the table
 
 /// One field of a key or of a datum.
 using Bytes = netlink::Bytes;
-Bytes field(Ipv4 address);
+Bytes field(const Ip& address);
+Bytes field(Family family);  // nf_proto
 Bytes field(Protocol protocol);
 Bytes field(std::uint16_t port);
 Bytes interface_field(std::string_view name);  // 16 bytes, zero padded

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "netsetup/networks.h"
 
 namespace netsetup {
 
@@ -19,26 +20,37 @@ Sysctl sysctl(std::string key, std::string value) {
       .key = std::move(key), .value = std::move(value), .ours = {}, .guard = {}, .guard_value = {}};
 }
 
-Mac mac_with(std::uint8_t second, Ipv4 address) {
-  const std::uint32_t value = address.value;
-  return {{0x02, second, static_cast<std::uint8_t>(value >> 24U),
-           static_cast<std::uint8_t>(value >> 16U), static_cast<std::uint8_t>(value >> 8U),
-           static_cast<std::uint8_t>(value)}};
+Mac mac_with(std::uint8_t second, const Ip& address) {
+  Mac mac{{0x02, second}};
+  std::ranges::copy(address.wire().last(4), mac.bytes.begin() + 2);
+  return mac;
+}
+
+bool has_ipv6(const Network& network) {
+  return std::ranges::any_of(
+      network.gateways, [](const Cidr& gateway) { return gateway.address.family == Family::V6; });
+}
+
+template <class Part>
+void append(std::vector<Step>& plan, const Part& part) {
+  plan.insert(plan.end(), part.begin(), part.end());
 }
 
 }  // namespace
 
-std::string veth_name(std::uint32_t run) {
+std::string veth_name(std::uint32_t run, std::size_t number) {
   constexpr std::string_view Hex = "0123456789abcdef";
   std::string name = "mr-";
   for (unsigned shift = 32; shift != 0;) {
     shift -= 4;
     name += Hex[run >> shift & 0xfU];
   }
-  return name;
+  return number == 0 ? name : base::cat(name, '-', number);
 }
 
-Mac mac_of(Ipv4 address) { return mac_with(0x42, address); }
+Mac mac_of(const Ip& address) { return mac_with(0x42, address); }
+
+Mac bridge_mac(const Network& network) { return mac_of(network.gateways.front().address); }
 
 std::string interface_sysctl(std::string_view family, std::string_view interface,
                              std::string_view key) {
@@ -47,89 +59,113 @@ std::string interface_sysctl(std::string_view family, std::string_view interface
   return base::cat("net.", family, ".conf.", interface, ".", key);
 }
 
-std::optional<Network> described_network(std::string_view name, std::string_view up) {
-  const auto subnet = Cidr::parse(up);
-  if (!subnet || !name.starts_with(NetworkScopePrefix)) return std::nullopt;
-  return Network{std::string(name.substr(NetworkScopePrefix.size())), *subnet};
-}
-
 std::vector<Step> described_plan(std::string_view name, std::string_view up,
                                  const std::vector<OpenedInterface>& interfaces) {
-  if (!name.starts_with(NetworkScopePrefix)) return host_plan(interfaces);
-  const auto network = described_network(name, up);
+  if (!name.starts_with(NetworkScopePrefix)) return host_plan({interfaces, {}, false, false});
+  const auto network = described_network(up);
   return network ? network_plan(*network) : std::vector<Step>();
 }
 
-std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces) {
+std::vector<Step> opening_plan(const Closed& closed) {
+  constexpr const char* Guard4 = "net.ipv4.ip_forward";
+  constexpr const char* Guard6 = "net.ipv6.conf.all.forwarding";
   std::vector<Step> plan;
-  plan.push_back(host(RuleSet{}));
-  plan.push_back(host(NetnsDirectory{}));
-  for (const auto& interface : interfaces) {
+  for (const auto& interface : closed.interfaces) {
     // The guard first: forwarding is never on without it.
     plan.push_back(host(interface));
+    const bool v4 = interface.family == Family::V4;
+    Sysctl forwarding =
+        v4 ? sysctl(interface_sysctl("ipv4", interface.name, "forwarding"), "1")
+           : sysctl(interface_sysctl("ipv6", interface.name, "force_forwarding"), "1");
     // Whoever switches the global one on meanwhile (Docker does) wants it on here too: then it
     // is not ours any more to switch off.
-    Sysctl forwarding = sysctl(interface_sysctl("ipv4", interface.name, "forwarding"), "1");
-    forwarding.guard = "net.ipv4.ip_forward";
+    forwarding.guard = v4 ? Guard4 : Guard6;
     plan.push_back(host(std::move(forwarding)));
   }
+  if (!closed.host6) return plan;
+  plan.push_back(host(OpenedHost{}));
+  // A router takes no advertisements, unless told so: the host would lose its own default route.
+  for (const auto& name : closed.advertised)
+    plan.push_back(host(sysctl(interface_sysctl("ipv6", name, "accept_ra"), "2")));
+  plan.push_back(host(sysctl(Guard6, "1")));
+  return plan;
+}
+
+std::vector<Step> host_plan(const Closed& closed) {
+  std::vector<Step> plan = {host(RuleSet{}), host(NetnsDirectory{})};
+  if (closed.loopback6) plan.push_back(host(LoopbackGate{}));
+  append(plan, opening_plan(closed));
   return plan;
 }
 
 std::vector<Step> network_plan(const Network& network) {
   const std::string& bridge = network.bridge;
-  return {
-      host(Bridge{bridge, mac_of(network.gateway())}),
-      host(sysctl(interface_sysctl("ipv6", bridge, "disable_ipv6"), "1")),
+  const bool ipv6 = has_ipv6(network);
+  std::vector<Step> plan = {
+      host(Bridge{bridge, bridge_mac(network), network.mtu}),
+      host(sysctl(interface_sysctl("ipv6", bridge, "disable_ipv6"), ipv6 ? "0" : "1")),
       host(sysctl(interface_sysctl("ipv4", bridge, "forwarding"), "1")),
       host(sysctl(interface_sysctl("ipv4", bridge, "route_localnet"), "1")),
-      host(NetworkRules{bridge, network.subnet}),
-      host(Address{bridge, {network.gateway(), network.subnet.prefix}}),
-      host(LinkUp{bridge}),
   };
-}
-
-std::vector<Step> container_plan(const Network& network, const Endpoint& endpoint) {
-  std::vector<Step> plan = {
-      host(Namespace{endpoint.name, endpoint.pid}),
-      host(Veth{endpoint.veth, mac_with(0x43, endpoint.address), network.bridge, "eth0",
-                mac_of(endpoint.address)}),
-      host(Alias{endpoint.veth, endpoint.name}),
-      host(Hairpin{endpoint.veth}),
-      inside(sysctl("net.ipv4.ping_group_range", "0\t2147483647")),
-      inside(sysctl("net.ipv4.ip_unprivileged_port_start", "0")),
-      inside(sysctl(interface_sysctl("ipv6", "eth0", "accept_ra"), "0")),
-      inside(LinkUp{"lo"}),
-      inside(Address{"eth0", {endpoint.address, network.subnet.prefix}}),
-      inside(LinkUp{"eth0"}),
-      inside(DefaultRoute{network.gateway(), "eth0"}),
-  };
-  const auto ports = publish_plan(endpoint);
-  plan.insert(plan.end(), ports.begin(), ports.end());
+  if (ipv6) {
+    plan.push_back(host(sysctl(interface_sysctl("ipv6", bridge, "accept_ra"), "0")));
+    plan.push_back(host(sysctl(interface_sysctl("ipv6", bridge, "force_forwarding"), "1")));
+  }
+  plan.push_back(host(NetworkRules{network}));
+  for (const auto& gateway : network.gateways) plan.push_back(host(Address{bridge, gateway}));
+  plan.push_back(host(LinkUp{bridge}));
+  if (ipv6)
+    plan.push_back(host(LoopbackRoute{bridge, network.gateways.front().address.low_bits()}));
   return plan;
 }
 
-std::vector<Step> publish_plan(const Endpoint& endpoint) {
+std::vector<Step> namespace_plan(const std::string& name, pid_t pid) {
+  return {host(Namespace{name, pid}), inside(sysctl("net.ipv4.ping_group_range", "0\t2147483647")),
+          inside(sysctl("net.ipv4.ip_unprivileged_port_start", "0")), inside(LinkUp{"lo"})};
+}
+
+std::vector<Step> attachment_plan(const std::string& name, const Network& network,
+                                  const Endpoint& endpoint) {
+  const std::string& link = endpoint.link;
+  std::vector<Step> plan = {
+      host(Veth{endpoint.veth, mac_with(0x43, endpoint.addresses.front()), network.bridge, link,
+                endpoint.mac, network.mtu}),
+      host(Alias{endpoint.veth, name}),
+      host(Hairpin{endpoint.veth}),
+  };
+  if (network.isolated) plan.push_back(host(Isolated{endpoint.veth}));
+  plan.push_back(inside(sysctl(interface_sysctl("ipv6", link, "accept_ra"), "0")));
+  for (std::size_t i = 0; i < endpoint.addresses.size(); ++i)
+    plan.push_back(inside(Address{link, {endpoint.addresses[i], network.gateways[i].prefix}}));
+  plan.push_back(inside(LinkUp{link}));
+  if (endpoint.way_out && !network.internal)
+    for (const auto& gateway : network.gateways)
+      plan.push_back(inside(DefaultRoute{gateway.address, link}));
+  return plan;
+}
+
+std::vector<Step> publish_plan(const std::string& name, const std::vector<Ip>& addresses,
+                               const std::vector<PublishedPort>& ports) {
   std::vector<Step> plan;
-  if (endpoint.ports.empty()) return plan;
-  plan.push_back(host(Publish{endpoint.name, endpoint.address, endpoint.ports}));
-  for (const auto& port : endpoint.ports) {
-    if (port.protocol == Protocol::Udp)
-      plan.push_back({Verb::Delete, Where::Host, Flows{std::nullopt, port.host_port}});
-  }
+  if (ports.empty()) return plan;
+  plan.push_back(host(Publish{name, addresses, ports}));
+  Flows flows;
+  for (const auto& port : ports)
+    if (port.protocol == Protocol::Udp) flows.udp_ports.push_back(port.host_port);
+  if (!flows.udp_ports.empty()) plan.push_back({Verb::Delete, Where::Host, std::move(flows)});
   return plan;
 }
 
 std::optional<Cidr> choose_subnet(unsigned prefix, const std::vector<Cidr>& taken) {
   // The last is nobody's private range but for tests of devices (RFC 2544): free where a VPN has
   // taken all that is private.
-  constexpr std::array Pool = {Cidr{{0x0ad20000}, 16}, Cidr{{0xac1e0000}, 16},
-                               Cidr{{0xc0a8c000}, 18}, Cidr{{0xc6120000}, 15}};
+  const std::array Pool = {Cidr{Ip::v4(0x0ad20000), 16}, Cidr{Ip::v4(0xac1e0000), 16},
+                           Cidr{Ip::v4(0xc0a8c000), 18}, Cidr{Ip::v4(0xc6120000), 15}};
   std::optional<Cidr> within_wider;
   for (const auto& block : Pool) {
-    for (std::uint64_t base = block.first().value; base < block.last().value;
+    for (std::uint64_t base = block.first().low_bits(); base < block.last().low_bits();
          base += std::uint64_t{1} << (32U - prefix)) {
-      const Cidr candidate{{static_cast<std::uint32_t>(base)}, prefix};
+      const Cidr candidate{Ip::v4(static_cast<std::uint32_t>(base)), prefix};
       const auto overlaps = [&](const Cidr& other) {
         return other.prefix != 0 && candidate.overlaps(other);  // the default route is no owner
       };
@@ -142,6 +178,21 @@ std::optional<Cidr> choose_subnet(unsigned prefix, const std::vector<Cidr>& take
     }
   }
   return within_wider;
+}
+
+std::optional<Cidr> choose_subnet6(const std::vector<Cidr>& taken) {
+  constexpr unsigned Prefix = 64;
+  constexpr std::array<std::uint8_t, 6> Site = {0xfd, 'm', 'i', 'n', 'i', 'r'};
+  for (unsigned number = 0; number <= 0xffffU; ++number) {
+    Cidr candidate{Ip::of_bytes(Family::V6, Site), Prefix};
+    candidate.address.bytes[6] = static_cast<std::uint8_t>(number >> 8U);
+    candidate.address.bytes[7] = static_cast<std::uint8_t>(number);
+    if (std::ranges::none_of(taken, [&](const Cidr& other) {
+          return other.prefix != 0 && candidate.overlaps(other);
+        }))
+      return candidate;
+  }
+  return std::nullopt;
 }
 
 }  // namespace netsetup

@@ -19,46 +19,61 @@
 
 namespace netsetup {
 
-/// A network as its containers see it: the bridge's name and its subnet, whose first address is
-/// the gateway.
-struct Network {
-  std::string bridge;
-  Cidr subnet;
-
-  [[nodiscard]] Ipv4 gateway() const { return {subnet.first().value + 1}; }
+/// What is asked of a network; what is left open is chosen when its first container starts.
+struct NetworkSpec {
+  std::string bridge;            // its name, and its bridge's
+  std::optional<Cidr> gateway;   // the gateway's IPv4 address with the subnet's prefix
+  std::optional<Cidr> gateway6;  // IPv6
+  bool ipv6 = true;              // where the host has it
+  bool internal = false;
+  bool isolated = false;
+  std::optional<unsigned> mtu;  // bytes; nothing: that of the host's way out
 };
 
+/// A container's place in a network.
 struct Endpoint {
-  std::string name;  // the container's
-  pid_t pid = 0;     // its process 1
-  std::string veth;  // host end of its veth pair, see veth_name()
-  Ipv4 address;
-  std::vector<PublishedPort> ports;
+  std::string veth;           // host end of its veth pair, see veth_name()
+  std::string link = "eth0";  // the other end
+  Mac mac;                    // of that
+  std::vector<Ip> addresses;  // one for each gateway of the network
+  bool way_out = true;        // its default routes go by this network
 };
 
-/// A network's scope (scope.h) is named with this before its bridge's name, and described by its
-/// subnet's text.
+/// A network's scope (scope.h) is named with this before its bridge's name.
 inline constexpr std::string_view NetworkScopePrefix = "network-";
-/// The network whose scope is called NAME and described by UP; nothing where UP is damaged.
-std::optional<Network> described_network(std::string_view name, std::string_view up);
-/// What made the thing of the scope NAME, as far as that and UP tell; the host's INTERFACES are
-/// those that were opened.
+/// What made the thing of the scope NAME, as far as that and its description UP (network.h) tell;
+/// the host's INTERFACES are those that were opened.
 std::vector<Step> described_plan(std::string_view name, std::string_view up,
                                  const std::vector<OpenedInterface>& interfaces);
 
-/// INTERFACES: those of the host on which forwarding is to be switched on.
-std::vector<Step> host_plan(const std::vector<OpenedInterface>& interfaces);
+/// What of the host is closed to what its containers send and get.
+struct Closed {
+  std::vector<OpenedInterface> interfaces;  // forwarding is to be switched on there
+  std::vector<std::string> advertised;      // interfaces that take router advertisements (IPv6)
+  bool host6 = false;                       // IPv6 can be opened for all interfaces only
+  bool loopback6 = false;                   // [::1] can be served
+};
+std::vector<Step> host_plan(const Closed& closed);
+/// That part of it which opens what was found later.
+std::vector<Step> opening_plan(const Closed& closed);
 std::vector<Step> network_plan(const Network& network);
-std::vector<Step> container_plan(const Network& network, const Endpoint& endpoint);
-/// The last part of container_plan(): the ports alone.
-std::vector<Step> publish_plan(const Endpoint& endpoint);
+/// What a container has whatever networks it is in. PID: its process 1.
+std::vector<Step> namespace_plan(const std::string& name, pid_t pid);
+/// NAME: the container's.
+std::vector<Step> attachment_plan(const std::string& name, const Network& network,
+                                  const Endpoint& endpoint);
+/// ADDRESSES: the container's, at most one of a family.
+std::vector<Step> publish_plan(const std::string& name, const std::vector<Ip>& addresses,
+                               const std::vector<PublishedPort>& ports);
 
 /// "mr-" and eight hex digits of the run: new for each run, since the host end of a veth outlives
-/// its container by some milliseconds.
-std::string veth_name(std::uint32_t run);
+/// its container by some milliseconds. NUMBER: of the container's networks; from 1 on it has "-1".
+std::string veth_name(std::uint32_t run, std::size_t number);
 
-/// 02:42 and the address, as docker does for a container; the host's end has 02:43.
-Mac mac_of(Ipv4 address);
+/// 02:42 and the address (the last four bytes of an IPv6 one), as docker does for a container.
+Mac mac_of(const Ip& address);
+/// Of the bridge of NETWORK.
+Mac bridge_mac(const Network& network);
 
 /// `net.ipv4.conf.IFACE.KEY`, with slashes where the interface's name has a dot (sysctl(8)).
 std::string interface_sysctl(std::string_view family, std::string_view interface,
@@ -69,5 +84,8 @@ std::string interface_sysctl(std::string_view family, std::string_view interface
 /// routes only, and touches none that is as narrow as itself or narrower. The pool is
 /// 10.210.0.0/16, then 172.30.0.0/16, 192.168.192.0/18, 198.18.0.0/15.
 std::optional<Cidr> choose_subnet(unsigned prefix, const std::vector<Cidr>& taken);
+/// The same for IPv6: the first /64 of fd6d:696e:6972::/48, unique local addresses (RFC 4193) whose
+/// 40 bits of global id say "minir".
+std::optional<Cidr> choose_subnet6(const std::vector<Cidr>& taken);
 
 }  // namespace netsetup

@@ -31,12 +31,12 @@ std::vector<PortSocket> holders(netlink::Socket& diag, Protocol protocol, std::u
   }
 }
 
-/// Whether SOCKET stands in the way of PORT. A port on every address is reserved for IPv6 too.
+/// Whether SOCKET stands in the way of PORT.
 bool conflicts(const PortSocket& socket, const PublishedPort& port) {
   if (socket.port != port.host_port) return false;
   if (!port.host_address) return true;
-  if (socket.only_ipv6) return false;
-  return !socket.address || socket.address == port.host_address;
+  if (port.host_address->family == Family::V4 ? !socket.ipv4 : !socket.ipv6) return false;
+  return !socket.address || port.host_address->is_any() || socket.address == port.host_address;
 }
 
 struct CloseDirectory {

@@ -11,7 +11,7 @@
 namespace netsetup {
 
 /// "nginx (pid 123)" for the process that holds the host side of PORT (a listening or merely bound
-/// TCP socket, IPv4 or dual-stack IPv6, or a UDP socket), found by the socket's inode in
+/// TCP socket, or a UDP socket), found by the socket's inode in
 /// /proc/*/fd. Nothing where no socket has it; "a process that cannot be seen" where nobody shows
 /// the inode. A bound TCP socket that does not listen is not in sock_diag: then nothing.
 std::optional<std::string> port_owner(const PublishedPort& port);

@@ -195,11 +195,7 @@ std::optional<std::string> publisher_of(const State& state, const PublishedPort&
     for (const auto& step : journal->read()) {
       const auto* publish = std::get_if<Publish>(&step.object);
       if (publish == nullptr) continue;
-      const auto overlaps = [&](const PublishedPort& other) {
-        return other.protocol == port.protocol && other.host_port == port.host_port &&
-               (!other.host_address || !port.host_address ||
-                other.host_address == port.host_address);
-      };
+      const auto overlaps = [&](const PublishedPort& other) { return other.overlaps(port); };
       if (std::any_of(publish->ports.begin(), publish->ports.end(), overlaps))
         return cat("the container ", name);
     }

@@ -184,7 +184,7 @@ std::vector<std::string> repair(Kernel& kernel, const State& state) {
       const auto up = scope.enter();
       if (!up) return;
       const Network network = network_of(state.fd(), name, *up);
-      if (*up != network.subnet.text()) scope.describe_anew(network.subnet.text());
+      if (!described_network(*up)) scope.describe_anew(description_of(network));
       static_cast<void>(scope.mend_journal(kernel));
       mend_network(kernel, network);
       bridges.push_back(network.bridge);

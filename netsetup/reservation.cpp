@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -25,6 +26,32 @@ std::string where(const PublishedPort& port) {
   return cat("port ", port.host_port, "/", text(port.protocol),
              port.host_address ? cat(" of ", port.host_address->text()) : "");
 }
+
+/// Where PORT is bound, for bind(2).
+class SocketAddress {
+ public:
+  SocketAddress(const PublishedPort& port, bool v4) {
+    const Ip address = port.host_address.value_or(Ip{v4 ? Family::V4 : Family::V6, {}});
+    storage_.ss_family = v4 ? AF_INET : AF_INET6;
+    // The port stands at the same place in both.
+    reinterpret_cast<sockaddr_in*>(&storage_)->sin_port = htons(port.host_port);
+    std::uint8_t* bytes =
+        v4 ? reinterpret_cast<std::uint8_t*>(&reinterpret_cast<sockaddr_in*>(&storage_)->sin_addr)
+           : reinterpret_cast<sockaddr_in6*>(&storage_)->sin6_addr.s6_addr;
+    std::ranges::copy(address.wire(), bytes);
+  }
+  [[nodiscard]] bool is_v4() const { return storage_.ss_family == AF_INET; }
+  [[nodiscard]] sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage_); }
+  [[nodiscard]] socklen_t size() const {
+    return is_v4() ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  }
+  [[nodiscard]] std::uint16_t port() const {
+    return ntohs(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_port);
+  }
+
+ private:
+  sockaddr_storage storage_{};
+};
 
 /// Who has PORT. A mini-run that has it and publishes nothing yet is starting: its container's name
 /// says more than its pid, and is known in a moment.
@@ -65,27 +92,34 @@ void swallow_nothing(int socket) {
 
 base::UniqueFd hold(PublishedPort& port, const Reservation::Publisher& publisher) {
   const bool udp = port.protocol == Protocol::Udp;
-  base::UniqueFd socket(
-      check(::socket(AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0), "socket"));
+  const bool v4 = port.host_address && port.host_address->family == Family::V4;
+  const auto open = [&](int family) {
+    return base::UniqueFd(::socket(family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0));
+  };
+  base::UniqueFd socket = open(v4 ? AF_INET : AF_INET6);
+  // A host without IPv6: "any address" is any of IPv4.
+  const bool without_ipv6 = !socket.valid() && errno == EAFNOSUPPORT && !port.host_address;
+  if (without_ipv6) socket = open(AF_INET);
+  check(socket.get(), "socket");
   const int on = 1;
   const int off = 0;
   if (udp)
     swallow_nothing(socket.get());
   else
     check(::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port.host_port);
-  address.sin_addr.s_addr = htonl(port.host_address.value_or(Ipv4{INADDR_ANY}).value);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+  SocketAddress address(port, v4 || without_ipv6);
+  if (!address.is_v4()) {
+    const int only = port.host_address ? 1 : 0;  // [::] without IPV6_V6ONLY takes IPv4's port, too
+    check(::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only), "IPV6_V6ONLY");
+  }
+  if (::bind(socket.get(), address.get(), address.size()) < 0)
     throw errno == EADDRINUSE ? taken(port, publisher) : refused(port, errno);
   if (!udp)
     check(::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &off, sizeof off), "SO_REUSEADDR");
   if (port.host_port == 0) {
-    socklen_t length = sizeof address;
-    check(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &length),
-          "getsockname");
-    port.host_port = ntohs(address.sin_port);
+    socklen_t length = address.size();
+    check(::getsockname(socket.get(), address.get(), &length), "getsockname");
+    port.host_port = address.port();
   }
   return socket;
 }

@@ -71,28 +71,53 @@ std::optional<Link> parse_link(const nlmsghdr* header) {
   return link;
 }
 
+std::optional<Family> family_of(int family) {
+  if (family == AF_INET) return Family::V4;
+  if (family == AF_INET6) return Family::V6;
+  return std::nullopt;
+}
+
+unsigned char family_number(Family family) { return family == Family::V4 ? AF_INET : AF_INET6; }
+
 std::optional<InterfaceAddress> parse_address(const nlmsghdr* header) {
   if (header->nlmsg_type != RTM_NEWADDR) return std::nullopt;
   const auto& info = *static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(header));
-  if (info.ifa_family != AF_INET) return std::nullopt;
-  InterfaceAddress found;
-  found.index = info.ifa_index;
-  found.cidr.prefix = info.ifa_prefixlen;
+  const auto family = family_of(info.ifa_family);
   const nlattr* address = own_address(header);
-  if (address == nullptr) return std::nullopt;
-  found.cidr.address.value = netlink::value_be32(address);
-  return found;
+  if (!family || address == nullptr) return std::nullopt;
+  return InterfaceAddress{info.ifa_index,
+                          {Ip::of_bytes(*family, netlink::value(address)), info.ifa_prefixlen}};
 }
 
-std::optional<Cidr> parse_destination(const nlmsghdr* header) {
+struct Route {
+  Cidr destination;
+  unsigned link = 0;  // index, 0: none, or several
+};
+
+std::optional<Route> parse_route(const nlmsghdr* header) {
   if (header->nlmsg_type != RTM_NEWROUTE) return std::nullopt;
   const auto& info = *static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
-  if (info.rtm_family != AF_INET || info.rtm_type == RTN_LOCAL || info.rtm_type == RTN_BROADCAST)
+  const auto family = family_of(info.rtm_family);
+  if (!family || info.rtm_type == RTN_LOCAL || info.rtm_type == RTN_BROADCAST ||
+      info.rtm_type == RTN_MULTICAST || info.rtm_type == RTN_ANYCAST)
     return std::nullopt;
-  Cidr destination{{}, info.rtm_dst_len};
-  if (const nlattr* address = Attributes(header, sizeof info).find(RTA_DST))
-    destination.address.value = netlink::value_be32(address);
-  return destination;
+  Route route{{Ip{*family, {}}, info.rtm_dst_len}};
+  const Attributes attributes(header, sizeof info);
+  if (const nlattr* address = attributes.find(RTA_DST))
+    route.destination.address = Ip::of_bytes(*family, netlink::value(address));
+  if (const nlattr* link = attributes.find(RTA_OIF)) route.link = netlink::value_u32(link);
+  return route;
+}
+
+std::vector<Route> routes(netlink::Socket& socket) {
+  std::vector<Route> all;
+  for (const int family : {AF_INET, AF_INET6}) {
+    Message message(RTM_GETROUTE, 0);
+    message.extra_header<rtmsg>().rtm_family = static_cast<unsigned char>(family);
+    const auto some = socket.dump<Route>(message, parse_route);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
 }
 
 /// What netdevice(7)'s REQUEST tells about the interface NAME.
@@ -112,6 +137,15 @@ Message change_link(unsigned index, unsigned char family = AF_UNSPEC) {
   info.ifi_family = family;
   info.ifi_index = static_cast<int>(index);
   return message;
+}
+
+void set_port_flag(netlink::Socket& socket, unsigned index, std::uint16_t flag) {
+  Message message = change_link(index, AF_BRIDGE);
+  {
+    const Nest port(message, IFLA_PROTINFO);
+    message.put_u8(flag, 1);
+  }
+  socket.request(message);
 }
 
 }  // namespace
@@ -164,11 +198,12 @@ std::vector<Link> links(netlink::Socket& socket) {
   return socket.dump<Link>(message, parse_link);
 }
 
-void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& mac) {
+void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& mac, unsigned mtu) {
   Message message(RTM_NEWLINK, CreateNew);
   message.extra_header<ifinfomsg>();
   message.put_string(IFLA_IFNAME, name);
   message.put_bytes(IFLA_ADDRESS, mac.bytes);
+  message.put_u32(IFLA_MTU, mtu);
   {
     const Nest info(message, IFLA_LINKINFO);
     message.put_string(IFLA_INFO_KIND, "bridge");
@@ -176,14 +211,15 @@ void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& 
   socket.request(message);
 }
 
-void create_veth(netlink::Socket& socket, const std::string& name, const Mac& mac,
-                 unsigned bridge_index, const std::string& peer, const Mac& peer_mac, int netns) {
+void create_veth(netlink::Socket& socket, const VethEnd& host, const VethEnd& peer, unsigned mtu,
+                 unsigned bridge_index, int netns) {
   Message message(RTM_NEWLINK, CreateNew);
   auto& info = message.extra_header<ifinfomsg>();
   info.ifi_flags = IFF_UP;
   info.ifi_change = IFF_UP;
-  message.put_string(IFLA_IFNAME, name);
-  message.put_bytes(IFLA_ADDRESS, mac.bytes);
+  message.put_string(IFLA_IFNAME, host.name);
+  message.put_bytes(IFLA_ADDRESS, host.mac.bytes);
+  message.put_u32(IFLA_MTU, mtu);
   message.put_u32(IFLA_MASTER, bridge_index);
   {
     const Nest link_info(message, IFLA_LINKINFO);
@@ -191,8 +227,9 @@ void create_veth(netlink::Socket& socket, const std::string& name, const Mac& ma
     const Nest data(message, IFLA_INFO_DATA);
     Nest peer_info(message, VETH_INFO_PEER);
     peer_info.put_header(sizeof(ifinfomsg));
-    message.put_string(IFLA_IFNAME, peer);
-    message.put_bytes(IFLA_ADDRESS, peer_mac.bytes);
+    message.put_string(IFLA_IFNAME, peer.name);
+    message.put_bytes(IFLA_ADDRESS, peer.mac.bytes);
+    message.put_u32(IFLA_MTU, mtu);
     message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(netns));
   }
   socket.request(message);
@@ -211,12 +248,11 @@ void set_alias(netlink::Socket& socket, unsigned index, const std::string& text)
 }
 
 void set_hairpin(netlink::Socket& socket, unsigned index) {
-  Message message = change_link(index, AF_BRIDGE);
-  {
-    const Nest port(message, IFLA_PROTINFO);
-    message.put_u8(IFLA_BRPORT_MODE, 1);
-  }
-  socket.request(message);
+  set_port_flag(socket, index, IFLA_BRPORT_MODE);
+}
+
+void set_isolated(netlink::Socket& socket, unsigned index) {
+  set_port_flag(socket, index, IFLA_BRPORT_ISOLATED);
 }
 
 void set_up(netlink::Socket& socket, unsigned index) {
@@ -237,24 +273,41 @@ void delete_link(netlink::Socket& socket, unsigned index) {
 void add_address(netlink::Socket& socket, unsigned index, const Cidr& cidr) {
   Message message(RTM_NEWADDR, CreateNew);
   auto& info = message.extra_header<ifaddrmsg>();
-  info.ifa_family = AF_INET;
+  info.ifa_family = family_number(cidr.address.family);
   info.ifa_prefixlen = static_cast<std::uint8_t>(cidr.prefix);
   info.ifa_index = index;
-  message.put_be32(IFA_LOCAL, cidr.address.value);
-  message.put_be32(IFA_ADDRESS, cidr.address.value);
+  if (cidr.address.family == Family::V6) info.ifa_flags = IFA_F_NODAD;
+  message.put_bytes(IFA_LOCAL, cidr.address.wire());
+  message.put_bytes(IFA_ADDRESS, cidr.address.wire());
   socket.request(message);
 }
 
-void add_default_route(netlink::Socket& socket, unsigned index, Ipv4 gateway) {
+void add_default_route(netlink::Socket& socket, unsigned index, const Ip& gateway) {
   Message message(RTM_NEWROUTE, CreateNew);
   auto& info = message.extra_header<rtmsg>();
-  info.rtm_family = AF_INET;
+  info.rtm_family = family_number(gateway.family);
   info.rtm_table = RT_TABLE_MAIN;
   info.rtm_protocol = RTPROT_BOOT;  // as ip(8) marks what it adds
   info.rtm_scope = RT_SCOPE_UNIVERSE;
   info.rtm_type = RTN_UNICAST;
-  message.put_be32(RTA_GATEWAY, gateway.value);
+  message.put_bytes(RTA_GATEWAY, gateway.wire());
   message.put_u32(RTA_OIF, index);
+  socket.request(message);
+}
+
+void add_loopback_route(netlink::Socket& socket, unsigned index, std::uint32_t metric) {
+  Message message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  auto& info = message.extra_header<rtmsg>();
+  const Ip loopback = Ip{Family::V6, {}}.plus(1);
+  info.rtm_family = AF_INET6;
+  info.rtm_dst_len = 128;
+  info.rtm_table = RT_TABLE_LOCAL;
+  info.rtm_protocol = RTPROT_BOOT;
+  info.rtm_scope = RT_SCOPE_UNIVERSE;
+  info.rtm_type = RTN_LOCAL;
+  message.put_bytes(RTA_DST, loopback.wire());
+  message.put_u32(RTA_OIF, index);
+  message.put_u32(RTA_PRIORITY, metric);
   socket.request(message);
 }
 
@@ -266,14 +319,25 @@ const nlattr* own_address(const nlmsghdr* header) {
 
 std::vector<InterfaceAddress> addresses(netlink::Socket& socket) {
   Message message(RTM_GETADDR, 0);
-  message.extra_header<ifaddrmsg>().ifa_family = AF_INET;
+  message.extra_header<ifaddrmsg>().ifa_family = AF_UNSPEC;
   return socket.dump<InterfaceAddress>(message, parse_address);
 }
 
 std::vector<Cidr> route_destinations(netlink::Socket& socket) {
-  Message message(RTM_GETROUTE, 0);
-  message.extra_header<rtmsg>().rtm_family = AF_INET;
-  return socket.dump<Cidr>(message, parse_destination);
+  std::vector<Cidr> destinations;
+  for (const auto& route : routes(socket)) destinations.push_back(route.destination);
+  return destinations;
+}
+
+std::optional<unsigned> way_out_mtu(netlink::Socket& socket) {
+  std::optional<unsigned> least;
+  for (const auto& route : routes(socket)) {
+    if (route.destination.prefix != 0 || route.link == 0) continue;
+    const auto name = find_name(socket, route.link);
+    const auto link = name ? find_link(socket, *name) : std::nullopt;
+    if (link && (!least || link->mtu < *least)) least = link->mtu;
+  }
+  return least;
 }
 
 }  // namespace netsetup::rtnl

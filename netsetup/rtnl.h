@@ -44,26 +44,36 @@ std::optional<std::string> find_name(const netlink::Socket& socket, unsigned ind
 std::optional<Link> find_link(netlink::Socket& socket, const std::string& name);
 std::vector<Link> links(netlink::Socket& socket);
 
-// ip link add NAME address MAC type bridge
-void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& mac);
-// ip link add NAME address MAC master BRIDGE up type veth peer name PEER address PEER_MAC netns FD
+// ip link add NAME address MAC mtu MTU type bridge
+void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& mac, unsigned mtu);
+/// One end of a veth pair.
+struct VethEnd {
+  std::string name;
+  Mac mac;
+};
+// ip link add NAME address MAC mtu MTU master BRIDGE up type veth
+//   peer name PEER address PEER_MAC mtu MTU netns FD
 // The peer is born in the namespace NETNS (a descriptor); IFF_UP on the peer is not possible here.
-void create_veth(netlink::Socket& socket, const std::string& name, const Mac& mac,
-                 unsigned bridge_index, const std::string& peer, const Mac& peer_mac, int netns);
+void create_veth(netlink::Socket& socket, const VethEnd& host, const VethEnd& peer, unsigned mtu,
+                 unsigned bridge_index, int netns);
 // ip link set NAME master BRIDGE
 void set_master(netlink::Socket& socket, unsigned index, unsigned bridge_index);
 // ip link set NAME alias TEXT
 void set_alias(netlink::Socket& socket, unsigned index, const std::string& text);
 // bridge link set dev NAME hairpin on
 void set_hairpin(netlink::Socket& socket, unsigned index);
+// bridge link set dev NAME isolated on
+void set_isolated(netlink::Socket& socket, unsigned index);
 // ip link set NAME up
 void set_up(netlink::Socket& socket, unsigned index);
 // ip link delete NAME
 void delete_link(netlink::Socket& socket, unsigned index);
-// ip addr add CIDR dev NAME
+// ip addr add CIDR dev NAME [nodad: IPv6 would else be unusable for its first seconds]
 void add_address(netlink::Socket& socket, unsigned index, const Cidr& cidr);
 // ip route add default via GATEWAY dev NAME
-void add_default_route(netlink::Socket& socket, unsigned index, Ipv4 gateway);
+void add_default_route(netlink::Socket& socket, unsigned index, const Ip& gateway);
+// ip -6 route replace local ::1/128 dev NAME table local metric METRIC
+void add_loopback_route(netlink::Socket& socket, unsigned index, std::uint32_t metric);
 
 struct InterfaceAddress {
   unsigned index = 0;
@@ -73,11 +83,15 @@ struct InterfaceAddress {
 /// Of an answer about an address (RTM_NEWADDR) the attribute with the address of this end, IPv4 or
 /// IPv6: IFA_ADDRESS is the other end's on a point-to-point link. nullptr where there is none.
 const nlattr* own_address(const nlmsghdr* header);
-/// Every IPv4 address of the namespace.
+/// Every address of the namespace.
 std::vector<InterfaceAddress> addresses(netlink::Socket& socket);
 
-/// Destinations of every IPv4 route in every table, except those of the tables' broadcast and
-/// local entries. The default route is 0.0.0.0/0.
+/// Destinations of every route in every table, except those of the tables' broadcast, multicast and
+/// local entries. The default route is 0.0.0.0/0, or ::/0.
 std::vector<Cidr> route_destinations(netlink::Socket& socket);
+
+/// The MTU, in bytes, of the narrowest link that a default route leaves by; nothing where there is
+/// no default route.
+std::optional<unsigned> way_out_mtu(netlink::Socket& socket);
 
 }  // namespace netsetup::rtnl

@@ -33,17 +33,24 @@ std::optional<PortSocket> parse_socket(const nlmsghdr* header) {
   socket.inode = diag.idiag_inode;
   const auto& source = diag.id.idiag_src;
   const auto is_zero = [](std::uint32_t word) { return word == 0; };
+  const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(source),
+                                            sizeof source);
   if (diag.idiag_family == AF_INET) {
-    if (source[0] != 0) socket.address = Ipv4{ntohl(source[0])};
+    if (source[0] != 0) socket.address = Ip::of_bytes(Family::V4, bytes);
     return socket;
   }
-  if (const auto* only = netlink::Attributes(header, sizeof diag).find(INET_DIAG_SKV6ONLY))
-    socket.only_ipv6 = netlink::value_u8(only) != 0;
   const bool mapped = source[0] == 0 && source[1] == 0 && source[2] == htonl(0xffff);
-  if (mapped && source[3] != 0)
-    socket.address = Ipv4{ntohl(source[3])};
-  else if (!mapped && !std::all_of(std::begin(source), std::end(source), is_zero))
-    socket.only_ipv6 = true;  // an IPv6 address of its own
+  if (mapped) {
+    if (source[3] != 0) socket.address = Ip::of_bytes(Family::V4, bytes.last(4));
+    return socket;
+  }
+  socket.ipv6 = true;
+  if (const auto* only = netlink::Attributes(header, sizeof diag).find(INET_DIAG_SKV6ONLY))
+    socket.ipv4 = netlink::value_u8(only) == 0;
+  if (!std::all_of(std::begin(source), std::end(source), is_zero)) {
+    socket.address = Ip::of_bytes(Family::V6, bytes);
+    socket.ipv4 = false;
+  }
   return socket;
 }
 

@@ -17,9 +17,10 @@ enum class PortUse {
 };
 
 struct PortSocket {
-  std::optional<Ipv4> address;  // nothing: any address
-  bool only_ipv6 = false;       // does not serve IPv4
-  unsigned device = 0;          // index of the only device it serves (SO_BINDTODEVICE), 0: all
+  std::optional<Ip> address;  // nothing: any address of the families it serves
+  bool ipv4 = true;           // serves this family
+  bool ipv6 = false;
+  unsigned device = 0;  // index of the only device it serves (SO_BINDTODEVICE), 0: all
   std::uint16_t port = 0;
   unsigned inode = 0;
 };

@@ -30,13 +30,21 @@ enum class Where : std::uint8_t { Host, Container };  // whose network namespace
 /// The constant rule set, table `inet mini_run` (configs/ruleset.nft).
 struct RuleSet {};
 
-/// An interface of the host that traffic comes in by, on which we switched forwarding on: the
-/// rule set drops transit through it that is not ours. Where it is itself a BRIDGE, what its ports
-/// say to each other is no transit (it is seen by the rules where br_netfilter is loaded).
+/// An interface of the host that traffic comes in by, on which we switched forwarding of FAMILY on:
+/// the rule set drops transit through it that is not ours. Where it is itself a BRIDGE, what its
+/// ports say to each other is no transit (it is seen by the rules where br_netfilter is loaded).
 struct OpenedInterface {
   std::string name;
+  Family family = Family::V4;
   bool bridge = false;
 };
+
+/// Forwarding of IPv6 was switched on for the whole host, as Linux before 6.17 has no other switch:
+/// the rule set drops all transit that is not ours.
+struct OpenedHost {};
+
+/// The host's [::1] reaches published ports: what comes back finds its way (LoopbackRoute).
+struct LoopbackGate {};
 
 /// A sysctl, by its dotted name. GUARD, where there is one, is another sysctl and the value it
 /// had when we wrote: the old value is put back only while ours and the guard's still stand.
@@ -48,16 +56,34 @@ struct Sysctl {
   std::string guard_value;
 };
 
+/// A network as its containers see it. GATEWAYS: the bridge's own addresses with the prefixes of
+/// the subnets, IPv4 first, IPv6 where the network has it.
+struct Network {
+  std::string bridge;
+  std::vector<Cidr> gateways;
+  bool internal = false;  // no way out, no services of the host
+  bool isolated = false;  // neighbours cannot talk to each other
+  unsigned mtu = 1500;    // bytes
+  bool operator==(const Network&) const = default;
+};
+
 /// The bridge. Its own MAC marks it as ours: a bridge of that name with another is not touched.
 struct Bridge {
   std::string name;
   Mac mac;
+  unsigned mtu = 1500;
 };
 
-/// The bridge's entries in the sets of the rule set.
+/// The network's entries in the sets of the rule set.
 struct NetworkRules {
-  std::string bridge;
-  Cidr subnet;
+  Network network;
+};
+
+/// The way back of what the host's [::1] sends to a container: a route to ::1 on the bridge. METRIC
+/// tells the bridges' routes apart.
+struct LoopbackRoute {
+  std::string link;
+  std::uint32_t metric = 0;
 };
 
 /// /run/netns, where ip-netns(8) looks for names.
@@ -78,6 +104,7 @@ struct Veth {
   std::string bridge;
   std::string peer;
   Mac peer_mac;
+  unsigned mtu = 1500;
 };
 
 /// A port of BRIDGE: a veth is born as one; this plugs it in again where somebody pulled it out.
@@ -97,6 +124,11 @@ struct Hairpin {
   std::string link;
 };
 
+/// A bridge port that passes nothing on to other isolated ports.
+struct Isolated {
+  std::string link;
+};
+
 struct LinkUp {
   std::string link;
 };
@@ -107,7 +139,7 @@ struct Address {
 };
 
 struct DefaultRoute {
-  Ipv4 gateway;
+  Ip gateway;
   std::string link;
 };
 
@@ -115,20 +147,21 @@ struct DefaultRoute {
 /// is taken. Map elements, each with the container's name as its comment.
 struct Publish {
   std::string comment;
-  Ipv4 container;
+  std::vector<Ip> container;  // its addresses, at most one of a family
   std::vector<PublishedPort> ports;
 };
 
 /// Connections that conntrack remembers: those of a container's ADDRESS (either direction), or
-/// those to a UDP PORT of the host. Only ever deleted.
+/// those to UDP PORTS of the host. Only ever deleted.
 struct Flows {
-  std::optional<Ipv4> address;
-  std::uint16_t udp_port = 0;
+  std::optional<Ip> address;
+  std::vector<std::uint16_t> udp_ports;
 };
 
 using Object =
-    std::variant<RuleSet, NetnsDirectory, OpenedInterface, Sysctl, Bridge, NetworkRules, Namespace,
-                 Veth, Port, Alias, Hairpin, LinkUp, Address, DefaultRoute, Publish, Flows>;
+    std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate, Sysctl, Bridge,
+                 NetworkRules, LoopbackRoute, Namespace, Veth, Port, Alias, Hairpin, Isolated,
+                 LinkUp, Address, DefaultRoute, Publish, Flows>;
 
 struct Step {
   Verb verb = Verb::Create;

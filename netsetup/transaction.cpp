@@ -16,4 +16,11 @@ void Transaction::apply(const Step& step) {
   base::test_point("executed");
 }
 
+void apply_all(Kernel& kernel, Journal& journal, const Observer& observer,
+               const std::vector<Step>& plan) {
+  Transaction transaction(kernel, journal, observer);
+  for (const auto& step : plan) transaction.apply(step);
+  transaction.commit();
+}
+
 }  // namespace netsetup

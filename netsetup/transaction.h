@@ -37,4 +37,8 @@ class Transaction {
   bool committed_ = false;
 };
 
+/// All of PLAN, or nothing.
+void apply_all(Kernel& kernel, Journal& journal, const Observer& observer,
+               const std::vector<Step>& plan);
+
 }  // namespace netsetup

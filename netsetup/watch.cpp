@@ -100,29 +100,38 @@ Filter rules_filter() {
   return filter;
 }
 
-Filter links_filter(unsigned bridge, unsigned port) {
+Filter links_filter(const std::vector<unsigned>& links) {
   constexpr unsigned Family = Payload;  // of ifinfomsg and ifaddrmsg, as is the index
   constexpr unsigned Index = Payload + offsetof(ifinfomsg, ifi_index);
   static_assert(offsetof(ifinfomsg, ifi_index) == offsetof(ifaddrmsg, ifa_index));
   constexpr unsigned Flags = Payload + offsetof(ifinfomsg, ifi_flags);
-  return {
+  constexpr unsigned Scope = Payload + offsetof(ifaddrmsg, ifa_scope);
+  Filter filter = {
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, Type),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 11, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELADDR), 6, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 5, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 0, 7),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELADDR), 12, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 11, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 5, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 0, 3),
+      // A new address, unless it is of the link only, as IPv6 gives one to each.
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, Scope),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_SCOPE_LINK, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, All),
+      BPF_STMT(BPF_RET | BPF_K, None),
       // Down, or told about a port as a port?
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, Flags),
-      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(IFF_UP), 0, 2),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(IFF_UP), 0, 3),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, Family),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 0, 3),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, None),
       // About ours?
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, Index),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 2, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(bridge), 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, None),
-      BPF_STMT(BPF_RET | BPF_K, All),
   };
+  for (const unsigned link : links) {
+    filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(link), 0, 1));
+    filter.push_back(BPF_STMT(BPF_RET | BPF_K, All));
+  }
+  filter.push_back(BPF_STMT(BPF_RET | BPF_K, None));
+  return filter;
 }
 
 base::UniqueFd listen_to(int protocol, const Filter& filter, std::initializer_list<int> groups) {
@@ -159,10 +168,10 @@ bool drain_one(int fd) {
 
 }  // namespace
 
-Watch::Watch(unsigned bridge, unsigned port)
+Watch::Watch(const std::vector<unsigned>& links)
     : rules_(listen_to(NETLINK_NETFILTER, rules_filter(), {NFNLGRP_NFTABLES})),
-      links_(listen_to(NETLINK_ROUTE, links_filter(bridge, port),
-                       {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR})) {}
+      links_(listen_to(NETLINK_ROUTE, links_filter(links),
+                       {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR})) {}
 
 bool Watch::drain() {
   const bool rules = drain_one(rules_.get());

@@ -12,7 +12,8 @@
 //   links      the bridge or the port deleted, or down; the port pulled out of its bridge (told as
 //              RTM_DELLINK of family AF_BRIDGE) or its settings changed (RTM_NEWLINK of that
 //              family: hairpin).
-//   addresses  a new one, whosever (an interface that traffic comes in by); the bridge's deleted.
+//   addresses  a new one, whosever (an interface that traffic comes in by), but for one of
+//              the link only, as IPv6 gives to each; the bridge's deleted.
 //
 // rtnetlink sends a message at a time. nf_tables packs those of one transaction together, up to a
 // page, in the order of the commands, so that a deletion may stand behind an element that was
@@ -22,6 +23,7 @@
 #pragma once
 
 #include <array>
+#include <vector>
 
 #include "base/unique_fd.h"
 
@@ -29,11 +31,11 @@ namespace netsetup {
 
 class Watch {
  public:
-  /// In the caller's network namespace, from now on. BRIDGE, PORT: interface indexes, of a network
-  /// and of the host's end of a container's cable; 0: none. What is gone is watched no more: after
+  /// In the caller's network namespace, from now on. LINKS: interface indexes, of the networks and
+  /// of the host's ends of a container's cables; 0: none. What is gone is watched no more: after
   /// a repair the bridge may have another index, and needs another Watch, made before a last look
   /// (repair()) so that nothing happens unseen in between. Throws Error.
-  Watch(unsigned bridge, unsigned port);
+  explicit Watch(const std::vector<unsigned>& links);
 
   /// Readable (poll(2)) when something happened.
   [[nodiscard]] std::array<int, 2> fds() const { return {rules_.get(), links_.get()}; }

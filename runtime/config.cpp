@@ -86,6 +86,12 @@ BpfProgram compile_file(const std::string& path, CapabilitySet capabilities) {
   }
 }
 
+netsetup::NetworkSpec network_spec(const std::string& name) {
+  netsetup::NetworkSpec spec;
+  spec.bridge = name;
+  return spec;
+}
+
 }  // namespace
 
 Config decide(const Options& options) {
@@ -93,8 +99,9 @@ Config decide(const Options& options) {
   const std::uint32_t run = random_number();
   const std::string name =
       options.name.empty() ? made_up_name(options.command.front(), run) : options.name;
-  config.network = {configs::Ruleset, name,          options.name.empty(),
-                    options.network,  options.ports, run};
+  config.network = {configs::Ruleset, name, options.name.empty(), {}, options.ports, run};
+  for (const auto& choice : options.networks)
+    config.network.networks.push_back({network_spec(choice.name), choice.addresses, choice.mac});
 
   ChildConfig& child = config.child;
   child.hostname = options.hostname.empty() ? name : options.hostname;

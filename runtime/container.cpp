@@ -98,8 +98,14 @@ void give_file(int directory, const char* name, std::string_view text) {
 void give_etc_files(const Config& config, const Options& options, const ContainerNetwork& network) {
   const std::string& hostname = config.child.hostname;
   const int directory = network.directory();
-  give_file(directory, "hosts",
-            hosts(hostname, network.address(), network.network().gateway(), options.add_host));
+  std::vector<netsetup::Ip> addresses;
+  std::vector<netsetup::Ip> gateways;
+  if (!network.attachments().empty()) {
+    const auto& first = network.attachments().front();
+    addresses = first.endpoint().addresses;
+    for (const auto& gateway : first.network().gateways) gateways.push_back(gateway.address);
+  }
+  give_file(directory, "hosts", hosts(hostname, addresses, gateways, options.add_host));
   give_file(directory, "hostname", hostname + "\n");
   give_file(directory, "resolv.conf", config.resolv_conf);
 }

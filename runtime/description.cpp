@@ -16,11 +16,12 @@ namespace runtime {
 
 using nlohmann::json;
 
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Attached, network, link, veth, addresses, gateways, mac)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Description, name, command, created, supervisor,
-                                                init, detached, bridge, veth, address, gateway, mac,
-                                                ports, hostname, user, workdir, environment,
-                                                capabilities, seccomp, rootfs, read_only,
-                                                scratch_bytes, log_bytes, stop_signal, stop_timeout)
+                                                init, detached, networks, ports, hostname, user,
+                                                workdir, environment, capabilities, seccomp, rootfs,
+                                                read_only, scratch_bytes, log_bytes, stop_signal,
+                                                stop_timeout)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(End, status, at)
 
 namespace {

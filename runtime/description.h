@@ -17,6 +17,16 @@
 
 namespace runtime {
 
+/// Its place in a network.
+struct Attached {
+  std::string network;
+  std::string link;                       // inside: eth0, ...
+  std::string veth;                       // the other end, on the host
+  std::vector<netsetup::Cidr> addresses;  // IPv4, IPv6
+  std::vector<netsetup::Ip> gateways;     // in the same order
+  netsetup::Mac mac;
+};
+
 /// The values here are the usual ones, which its file leaves out.
 struct Description {
   std::string name;
@@ -27,11 +37,7 @@ struct Description {
   bool detached = false;
 
   // the network
-  std::string bridge;
-  std::string veth;
-  netsetup::Cidr address;
-  netsetup::Ipv4 gateway;
-  netsetup::Mac mac;
+  std::vector<Attached> networks;
   std::vector<netsetup::PublishedPort> ports;
 
   // what a program in it is to be, for minictl exec

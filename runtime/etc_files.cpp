@@ -39,7 +39,6 @@ struct Resolvers {
   std::string servers;  // lines
   std::string others;   // the lines search, domain, options and sortlist
   bool loopback = false;
-  bool ipv6 = false;
 };
 
 Resolvers read_resolvers(std::string_view text) {
@@ -47,13 +46,11 @@ Resolvers read_resolvers(std::string_view text) {
   for (const auto line : base::split(text, '\n')) {
     if (const auto value = value_of(line, "nameserver")) {
       const auto word = first_word(*value);
-      const auto address = netsetup::Ipv4::parse(word);
-      if (word == "::1" || (address && address->is_loopback()))
+      const auto address = netsetup::Ip::parse(word);
+      if (address && address->is_loopback())
         found.loopback = true;
       else if (address)
         found.servers += cat("nameserver ", word, '\n');
-      else if (word.find(':') != std::string_view::npos)
-        found.ipv6 = true;
     } else if (value_of(line, "search") || value_of(line, "domain") || value_of(line, "options") ||
                value_of(line, "sortlist")) {
       found.others += cat(line, '\n');
@@ -65,27 +62,30 @@ Resolvers read_resolvers(std::string_view text) {
 std::string note_without_servers(const Resolvers& host) {
   std::string_view names = "names no name server";
   if (host.loopback) names = "names only servers on the host's loopback";
-  if (host.ipv6) names = "names only servers that an IPv4 container cannot reach";
   return cat("the container cannot resolve names: /etc/resolv.conf ", names,
              "; --dns ADDRESS gives it one");
 }
 
 }  // namespace
 
-std::string hosts(std::string_view hostname, netsetup::Ipv4 address, netsetup::Ipv4 gateway,
-                  const std::vector<std::pair<std::string, netsetup::Ipv4>>& add_host) {
+std::string hosts(std::string_view hostname, const std::vector<netsetup::Ip>& addresses,
+                  const std::vector<netsetup::Ip>& gateways,
+                  const std::vector<std::pair<std::string, netsetup::Ip>>& add_host) {
   std::string text =
       "127.0.0.1\tlocalhost\n"
       "::1\tlocalhost ip6-localhost ip6-loopback\n";
   for (const auto& [name, other] : add_host) text += cat(other.text(), '\t', name, '\n');
-  text += cat(address.text(), '\t', hostname);
-  if (const auto dot = hostname.find('.'); dot != std::string_view::npos)
-    text += cat(' ', hostname.substr(0, dot));
-  text += '\n';
+  for (const auto& address : addresses) {
+    text += cat(address.text(), '\t', hostname);
+    if (const auto dot = hostname.find('.'); dot != std::string_view::npos)
+      text += cat(' ', hostname.substr(0, dot));
+    text += '\n';
+  }
   for (const std::string_view host : {"host.mini.internal", "host.docker.internal"}) {
-    if (std::ranges::find(add_host, host, &std::pair<std::string, netsetup::Ipv4>::first) ==
+    if (std::ranges::find(add_host, host, &std::pair<std::string, netsetup::Ip>::first) !=
         add_host.end())
-      text += cat(gateway.text(), '\t', host, '\n');
+      continue;
+    for (const auto& gateway : gateways) text += cat(gateway.text(), '\t', host, '\n');
   }
   return text;
 }

@@ -12,11 +12,12 @@
 
 namespace runtime {
 
-/// hosts(5): localhost, the lines of --add-host, ADDRESS with HOSTNAME (and its first word), the
-/// host, which is the GATEWAY, as host.mini.internal and, for what was written for docker, as
+/// hosts(5): localhost, the lines of --add-host, ADDRESSES with HOSTNAME (and its first word), the
+/// host, which is the GATEWAYS, as host.mini.internal and, for what was written for docker, as
 /// host.docker.internal. ADD_HOST may give these names to another.
-std::string hosts(std::string_view hostname, netsetup::Ipv4 address, netsetup::Ipv4 gateway,
-                  const std::vector<std::pair<std::string, netsetup::Ipv4>>& add_host);
+std::string hosts(std::string_view hostname, const std::vector<netsetup::Ip>& addresses,
+                  const std::vector<netsetup::Ip>& gateways,
+                  const std::vector<std::pair<std::string, netsetup::Ip>>& add_host);
 
 struct ResolvConf {
   std::string text;

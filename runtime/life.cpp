@@ -36,6 +36,21 @@ std::string seccomp_kind(const ChildConfig& child) {
   return child.seccomp.data() == default_seccomp().data() ? "default" : "file";
 }
 
+std::vector<Attached> attached(const ContainerNetwork& network) {
+  std::vector<Attached> all;
+  for (const auto& attachment : network.attachments()) {
+    const auto& endpoint = attachment.endpoint();
+    Attached one{attachment.name(), endpoint.link, endpoint.veth, {}, {}, endpoint.mac};
+    for (std::size_t i = 0; i < endpoint.addresses.size(); ++i) {
+      const auto& gateway = attachment.network().gateways[i];
+      one.addresses.push_back({endpoint.addresses[i], gateway.prefix});
+      one.gateways.push_back(gateway.address);
+    }
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
 Description description_of(const Options& options, const Config& config,
                            const ContainerNetwork& network, pid_t init) {
   Description made;
@@ -45,11 +60,7 @@ Description description_of(const Options& options, const Config& config,
   made.supervisor = ::getpid();
   made.init = init;
   made.detached = options.detach;
-  made.bridge = network.network().bridge;
-  made.veth = network.veth();
-  made.address = {network.address(), network.network().subnet.prefix};
-  made.gateway = network.network().gateway();
-  made.mac = netsetup::mac_of(network.address());
+  made.networks = attached(network);
   made.ports = network.ports();
   made.hostname = config.child.hostname;
   made.user = options.user;
@@ -160,7 +171,9 @@ void Life::wait_for_ports(std::chrono::steady_clock::time_point deadline) {
 std::string Life::unready_port() {
   for (const auto& port : description_.ports) {
     const std::string which = cat(port.container_port, "/", netsetup::text(port.protocol));
-    switch (listeners_->listening(port.protocol, port.container_port)) {
+    const bool ipv6 = port.host_address && port.host_address->family == netsetup::Family::V6;
+    switch (listeners_->listening(port.protocol, port.container_port,
+                                  ipv6 ? netsetup::Family::V6 : netsetup::Family::V4)) {
       case netsetup::Listening::Yes:
         break;
       case netsetup::Listening::LoopbackOnly:
@@ -168,11 +181,12 @@ std::string Life::unready_port() {
         return cat("port ", which,
                    " is listened to on the container's loopback only, where nobody "
                    "from outside is heard; let ",
-                   options_.command.front(), " listen on 0.0.0.0");
-      case netsetup::Listening::Ipv6Only:
+                   options_.command.front(), " listen on ", ipv6 ? "[::]" : "0.0.0.0");
+      case netsetup::Listening::OtherFamily:
         if (!only_loopback_since_) only_loopback_since_ = std::chrono::steady_clock::now();
-        return cat("port ", which, " is listened to by IPv6 only, and the container has IPv4; let ",
-                   options_.command.front(), " listen on 0.0.0.0");
+        return cat("port ", which, " is listened to by ", ipv6 ? "IPv4" : "IPv6",
+                   " only, and is published for ", ipv6 ? "IPv6" : "IPv4", "; let ",
+                   options_.command.front(), " listen on ", ipv6 ? "[::]" : "0.0.0.0");
       case netsetup::Listening::No:
         only_loopback_since_.reset();
         return cat("port ", which, " is not listened to after ", *options_.wait, " s");

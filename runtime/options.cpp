@@ -49,6 +49,22 @@ struct Entry {
 
 using Text = std::string_view;
 
+/// The network that --ip and its like are about: the last one before them, or the default one.
+NetworkChoice& network_meant(Options& options) {
+  if (options.networks.empty()) options.networks.push_back({std::string(DefaultNetwork), {}, {}});
+  return options.networks.back();
+}
+
+void add_address(Options& options, Text option, Text text, netsetup::Family family) {
+  const auto address = values::address(option, text, family);
+  auto& addresses = network_meant(options).addresses;
+  if (std::ranges::find(addresses, family, &netsetup::Ip::family) != addresses.end())
+    values::refuse(
+        option, text,
+        "there is one for this network already; each needs a --network of its own before it");
+  addresses.push_back(address);
+}
+
 constexpr std::array Entries{
     Entry{"--publish", 'p', "8080:80",
           [](Options& o, Text v) {
@@ -58,7 +74,16 @@ constexpr std::array Entries{
     Entry{"--name", 0, "web", [](Options& o, Text v) { o.name = values::container_name(v); }},
     Entry{"--hostname", 0, "web.example.org",
           [](Options& o, Text v) { o.hostname = values::hostname(v); }},
-    Entry{"--network", 0, "mini0", [](Options& o, Text v) { o.network = values::network_name(v); }},
+    Entry{"--network", 0, "mini0",
+          [](Options& o, Text v) {
+            o.networks.push_back({values::network_name(v), {}, {}});
+          }},
+    Entry{"--ip", 0, "10.210.0.50",
+          [](Options& o, Text v) { add_address(o, "--ip", v, netsetup::Family::V4); }},
+    Entry{"--ip6", 0, "fd6d:696e:6972::50",
+          [](Options& o, Text v) { add_address(o, "--ip6", v, netsetup::Family::V6); }},
+    Entry{"--mac", 0, "02:42:c0:a8:00:02",
+          [](Options& o, Text v) { network_meant(o).mac = values::mac(v); }},
     Entry{"--add-host", 0, "db:192.0.2.10",
           [](Options& o, Text v) { o.add_host.push_back(values::add_host(v)); }},
     Entry{"--dns", 0, "192.0.2.53",
@@ -229,7 +254,8 @@ std::vector<std::string> parse_words(CommandLine words, Options& options) {
 }
 
 /// What no option can see by itself.
-void check_together(const Options& options) {
+void check_together(Options& options) {
+  if (options.networks.empty()) network_meant(options);
   if (options.command.empty()) {
     throw base::Error(
         "no program given, as in `mini-run --publish 8080:80 nginx`; `mini-run --help` shows all");
@@ -243,6 +269,7 @@ void check_together(const Options& options) {
     throw base::Error("--writable-root and --read-only contradict each other");
   if (options.wait && !options.detach)
     throw base::Error("--wait needs --detach: else mini-run returns when the program has ended");
+  values::check_distinct(options.networks);
   values::check_distinct(options.ports);
   values::check_distinct(options.volumes, options.tmpfs);
 }

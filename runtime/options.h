@@ -16,6 +16,13 @@
 
 namespace runtime {
 
+/// A network that a container joins, and what it is to have there.
+struct NetworkChoice {
+  std::string name;                     // the network's, and its bridge's
+  std::vector<netsetup::Ip> addresses;  // --ip, --ip6: at most one of a family
+  std::optional<netsetup::Mac> mac;     // --mac
+};
+
 struct Options {
   // the program
   std::vector<std::string> command;  // PROGRAM [ARG...]
@@ -25,12 +32,12 @@ struct Options {
       environment;  // -e, --env-file, in order; later wins
 
   // the network
-  std::string name;                                              // --name; empty: made up
-  std::string hostname;                                          // --hostname; empty: the name
-  std::string network = "mini0";                                 // --network: the bridge's name
-  std::vector<netsetup::PublishedPort> ports;                    // -p
-  std::vector<std::pair<std::string, netsetup::Ipv4>> add_host;  // --add-host NAME:IP
-  std::vector<std::string> dns;                                  // --dns
+  std::string name;                                            // --name; empty: made up
+  std::string hostname;                                        // --hostname; empty: the name
+  std::vector<NetworkChoice> networks;                         // --network, in order
+  std::vector<netsetup::PublishedPort> ports;                  // -p
+  std::vector<std::pair<std::string, netsetup::Ip>> add_host;  // --add-host NAME:IP
+  std::vector<std::string> dns;                                // --dns
 
   // the root
   std::string rootfs;
@@ -72,6 +79,7 @@ std::string_view help_text();
 /// The long names of all options ("--publish", ...).
 std::vector<std::string_view> option_names();
 
+inline constexpr std::string_view DefaultNetwork = "mini0";
 inline constexpr std::string_view Version = "0.1.0";  // as project() in CMakeLists.txt
 
 }  // namespace runtime

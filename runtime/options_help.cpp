@@ -21,12 +21,20 @@ Publishing and the network
                           a range to a range; with HOST 0 the kernel chooses,
                           and we print it    e.g. -p 8080:80 -p 0:443
                           -p 127.0.0.1:53:53/tcp+udp -p 8000-8009:9000-9009
+                          -p [::1]:8080:80
       --name NAME         what the container is called
                           e.g. --name web
       --hostname NAME     its host name (default: its name)
                           e.g. --hostname web.example.org
-      --network NAME      the bridge that joins it, made where it is missing
-                          (default mini0)    e.g. --network lab0
+      --network NAME    * a network, that is, a bridge (default mini0); the
+                          first is eth0 and the way out; or none: no network
+                          e.g. --network lab0 --network mini0
+      --ip ADDRESS        its IPv4 address in the --network before it
+                          e.g. --ip 10.210.0.50
+      --ip6 ADDRESS       its IPv6 address there
+                          e.g. --ip6 fd6d:696e:6972::50
+      --mac ADDRESS       its MAC there (default: made of its address)
+                          e.g. --mac 02:42:c0:a8:00:02
       --add-host NAME:ADDRESS
                         * a line for its /etc/hosts
                           e.g. --add-host db:192.0.2.10

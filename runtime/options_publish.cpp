@@ -14,7 +14,7 @@ namespace runtime::values {
 
 using base::cat;
 using base::printable;
-using netsetup::Ipv4;
+using netsetup::Ip;
 using netsetup::Protocol;
 using netsetup::PublishedPort;
 
@@ -83,15 +83,32 @@ std::vector<Protocol> protocols(std::string_view text, std::string_view names) {
   return found;
 }
 
-std::optional<Ipv4> host_address(std::string_view text, std::string_view field) {
+Ip host_address(std::string_view text, std::string_view field) {
   if (field.empty()) refuse(Option, text, "the address before the first colon is missing");
-  const auto address = Ipv4::parse(field);
-  if (!address) {
+  const bool brackets = field.front() == '[' && field.back() == ']';
+  const auto address = Ip::parse(brackets ? field.substr(1, field.size() - 2) : field);
+  const auto family = brackets ? netsetup::Family::V6 : netsetup::Family::V4;
+  if (!address || address->family != family) {
     refuse(Option, text,
-           cat("'", printable(field), "' is not an IPv4 address, which looks like 127.0.0.1"));
+           cat("'", printable(field), "' is not an ", netsetup::text(family),
+               " address, which looks like ", brackets ? "[::1]" : "127.0.0.1"));
   }
-  if (address->value == 0) return std::nullopt;
-  return address;
+  return *address;
+}
+
+/// The FIELDS of TEXT between its colons; those of an address in brackets are none.
+std::vector<std::string_view> split_fields(std::string_view text) {
+  std::vector<std::string_view> fields;
+  if (text.starts_with('[')) {
+    const auto end = text.find("]:");
+    if (end == std::string_view::npos)
+      refuse(Option, text, "it needs [ADDR]:HOST:CONTAINER, as in [::1]:8080:80");
+    fields.push_back(text.substr(0, end + 1));
+    text.remove_prefix(end + 2);
+  }
+  const auto rest = base::split(text, ':');
+  fields.insert(fields.end(), rest.begin(), rest.end());
+  return fields;
 }
 
 /// What is neither HOST:CONTAINER nor ADDR:HOST:CONTAINER, by the number of fields.
@@ -103,22 +120,16 @@ void check_shape(std::string_view text, const std::vector<std::string_view>& fie
                " (0:", printable(first), " lets the kernel choose the host's port)"));
   }
   if (fields.size() == 1) refuse(Option, text, "it needs HOST:CONTAINER, two ports, as in 8080:80");
-  if (text.front() == '[' || fields.size() > 3) {
+  if (fields.size() > 3)
     refuse(Option, text,
-           "IPv6 addresses are not supported yet; it is [ADDR:]HOST:CONTAINER[/tcp|/udp]");
-  }
-  if (fields.size() == 2 && Ipv4::parse(first)) {
+           "an IPv6 address needs brackets: [ADDR]:HOST:CONTAINER, as in [::1]:8080:80");
+  if (fields.size() == 2 && (Ip::parse(first) || first.starts_with('['))) {
     refuse(Option, text,
            cat("one port is missing, it is ADDR:HOST:CONTAINER, as in ", printable(first),
                ":8080:80"));
   }
-  if (Ipv4::parse(fields.back()))
+  if (Ip::parse(fields.back()))
     refuse(Option, text, "the address comes first: ADDR:HOST:CONTAINER, as in 127.0.0.1:8080:80");
-}
-
-bool same_host_port(const PublishedPort& a, const PublishedPort& b) {
-  return a.host_port != 0 && a.host_port == b.host_port && a.protocol == b.protocol &&
-         (!a.host_address || !b.host_address || *a.host_address == *b.host_address);
 }
 
 /// "tcp port 8080 on every address", for a message.
@@ -131,11 +142,12 @@ std::string described(const PublishedPort& port) {
 
 std::vector<PublishedPort> published_ports(std::string_view text) {
   const auto slash = text.rfind('/');
-  const auto fields = base::split(text.substr(0, slash), ':');
+  const auto fields = split_fields(text.substr(0, slash));
   const auto all = slash == std::string_view::npos ? std::vector{Protocol::Tcp}
                                                    : protocols(text, text.substr(slash + 1));
   check_shape(text, fields);
-  const auto address = fields.size() == 3 ? host_address(text, fields[0]) : std::nullopt;
+  std::optional<Ip> address;
+  if (fields.size() == 3) address = host_address(text, fields[0]);
   const auto host = range(text, fields[fields.size() - 2], "host");
   const auto container = range(text, fields.back(), "container");
   if (container.first == 0)
@@ -159,7 +171,7 @@ namespace {
 PublishedPort find_one(const std::vector<PublishedPort>& ports, std::string_view text) {
   std::vector<std::string> known;
   for (const auto& port : ports) {
-    const std::string address = port.host_address ? port.host_address->text() + ":" : "";
+    const std::string address = port.address_text();
     const std::string host = cat(port.host_port);
     const std::string inner = cat(":", port.container_port);
     const std::string protocol = cat("/", netsetup::text(port.protocol));
@@ -188,20 +200,22 @@ std::vector<PublishedPort> find_published(const std::vector<PublishedPort>& port
   std::vector<PublishedPort> found;
   for (const auto& port :
        published_ports(whole ? std::string(text) : cat(host, ':', host, protocol)))
-    found.push_back(find_one(ports, cat(port.host_address ? port.host_address->text() + ":" : "",
-                                        port.host_port, whole ? cat(':', port.container_port) : "",
-                                        '/', netsetup::text(port.protocol))));
+    found.push_back(find_one(
+        ports, cat(port.address_text(), port.host_port, whole ? cat(':', port.container_port) : "",
+                   '/', netsetup::text(port.protocol))));
   return found;
 }
 
 void check_distinct(const std::vector<PublishedPort>& ports) {
   auto sorted = ports;
-  // A port without an address sorts before those with one, so that whatever clashes is adjacent.
+  // A port without an address sorts before those with one, 0.0.0.0 and :: before the others of
+  // their family: whatever clashes with one clashes with an adjacent one, too.
   std::sort(sorted.begin(), sorted.end(), [](const PublishedPort& a, const PublishedPort& b) {
     return std::tie(a.protocol, a.host_port, a.host_address) <
            std::tie(b.protocol, b.host_port, b.host_address);
   });
-  const auto clash = std::adjacent_find(sorted.begin(), sorted.end(), same_host_port);
+  const auto clash = std::adjacent_find(sorted.begin(), sorted.end(),
+                                        [](const auto& a, const auto& b) { return a.overlaps(b); });
   if (clash == sorted.end()) return;
   const auto& other = *std::next(clash);
   throw base::Error(cat(Option, ": ", described(*clash), " is asked for twice",

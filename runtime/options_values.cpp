@@ -43,17 +43,6 @@ bool is_hostname_label(std::string_view label) {
                      [](char c) { return is_alphanumeric(c) || c == '-'; });
 }
 
-netsetup::Ipv4 ipv4(std::string_view option, std::string_view value, std::string_view text) {
-  if (text.find(':') != std::string_view::npos)
-    refuse(option, value, "IPv6 addresses are not supported yet, give an IPv4 address");
-  const auto address = netsetup::Ipv4::parse(text);
-  if (!address) {
-    refuse(option, value,
-           cat("'", printable(text), "' is not an IPv4 address, which looks like 192.0.2.1"));
-  }
-  return *address;
-}
-
 std::string absolute(std::string_view option, std::string_view path) {
   if (path.front() == '/') return std::string(path);
   const std::unique_ptr<char, decltype(&std::free)> here(::getcwd(nullptr, 0), &std::free);
@@ -114,7 +103,32 @@ std::string network_name(std::string_view text) {
   return std::string(text);
 }
 
-std::pair<std::string, netsetup::Ipv4> add_host(std::string_view text) {
+netsetup::Ip address(std::string_view option, std::string_view text,
+                     std::optional<netsetup::Family> family) {
+  const auto address = netsetup::Ip::parse(text);
+  if (address && address->family == family.value_or(address->family)) return *address;
+  const std::string_view wanted = !family ? "IP" : netsetup::text(*family);
+  const std::string_view example = family == netsetup::Family::V6 ? "2001:db8::1" : "192.0.2.1";
+  refuse(option, text, cat("it is not an ", wanted, " address, which looks like ", example));
+}
+
+netsetup::Mac mac(std::string_view text) {
+  const auto mac = netsetup::Mac::parse(text);
+  if (!mac) refuse("--mac", text, "it is not a MAC address, which looks like 02:42:c0:a8:00:02");
+  if ((mac->bytes[0] & 1U) != 0 || *mac == netsetup::Mac{})
+    refuse("--mac", text, "it is the address of a group or of nobody; make the first byte 02");
+  return *mac;
+}
+
+void check_distinct(const std::vector<NetworkChoice>& networks) {
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    if (std::ranges::any_of(networks.begin(), networks.begin() + static_cast<std::ptrdiff_t>(i),
+                            [&](const auto& other) { return other.name == networks[i].name; }))
+      throw base::Error(cat("--network ", networks[i].name, " is asked for twice"));
+  }
+}
+
+std::pair<std::string, netsetup::Ip> add_host(std::string_view text) {
   const auto colon = text.find(':');
   if (colon == std::string_view::npos)
     refuse("--add-host", text, "it needs NAME:ADDRESS, as in db:192.0.2.10");
@@ -122,10 +136,15 @@ std::pair<std::string, netsetup::Ipv4> add_host(std::string_view text) {
   constexpr std::size_t Longest = 253;  // of a domain name, RFC 1035
   if (!is_name(name) || name.size() > Longest)
     refuse("--add-host", text, cat("'", printable(name), "' is not a host name"));
-  return {std::string(name), ipv4("--add-host", text, text.substr(colon + 1))};
+  const auto address = netsetup::Ip::parse(text.substr(colon + 1));
+  if (!address)
+    refuse("--add-host", text,
+           cat("'", printable(text.substr(colon + 1)),
+               "' is not an IP address, which looks like 192.0.2.1"));
+  return {std::string(name), *address};
 }
 
-std::string dns_server(std::string_view text) { return ipv4("--dns", text, text).text(); }
+std::string dns_server(std::string_view text) { return address("--dns", text).text(); }
 
 rootfs::Volume volume(std::string_view text) {
   const auto fields = base::split(text, ':');

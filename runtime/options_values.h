@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "netsetup/address.h"
 #include "rootfs/root.h"
+#include "runtime/options.h"
 
 namespace runtime::values {
 
@@ -18,7 +20,7 @@ namespace runtime::values {
 [[noreturn]] void refuse(std::string_view option, std::string_view value, std::string_view why);
 
 /// [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp], HOST and CONTAINER a port each, or ranges FIRST-LAST
-/// of the same length; an ADDR of 0.0.0.0 is none, that is, every address.
+/// of the same length; an ADDR of IPv6 is in brackets, 0.0.0.0 and [::] are every one of a family.
 std::vector<netsetup::PublishedPort> published_ports(std::string_view text);
 
 /// Those of PORTS which TEXT means: as for published_ports(), or without :CONTAINER.
@@ -32,7 +34,13 @@ void check_distinct(const std::vector<netsetup::PublishedPort>& ports);
 std::string container_name(std::string_view text);  // [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 63
 std::string hostname(std::string_view text);      // RFC 1123, at most 64 bytes (uts_namespaces(7))
 std::string network_name(std::string_view text);  // the name of a bridge
-std::pair<std::string, netsetup::Ipv4> add_host(std::string_view text);  // NAME:ADDRESS
+/// Of FAMILY, or of any.
+netsetup::Ip address(std::string_view option, std::string_view text,
+                     std::optional<netsetup::Family> family = std::nullopt);
+netsetup::Mac mac(std::string_view text);  // of one interface, not of a group
+/// Throws where a network, or an address, is asked for twice.
+void check_distinct(const std::vector<NetworkChoice>& networks);
+std::pair<std::string, netsetup::Ip> add_host(std::string_view text);  // NAME:ADDRESS
 std::string dns_server(std::string_view text);
 
 /// SOURCE:TARGET[:ro|:rw]; a source that begins with ./ or ../ is made absolute.

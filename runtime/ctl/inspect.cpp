@@ -95,17 +95,34 @@ json mounts(pid_t pid) {
   return all;
 }
 
+json networks(const Description& known) {
+  json all = json::array();
+  for (const auto& network : known.networks)
+    all.push_back({{"network", network.network},
+                   {"link", network.link},
+                   {"addresses", network.addresses},
+                   {"gateways", network.gateways},
+                   {"mac", network.mac},
+                   {"veth", network.veth}});
+  return all;
+}
+
 /// Who is seen with which address by a server in the container: what the rules do
 /// (configs/ruleset.nft, chain postrouting), for the addresses that its ports are published on.
 json clients(const Description& known) {
   bool loopback = false;  // a port is reached at the host's loopback
   bool outside = false;   // at another address
   for (const auto& port : known.ports) {
-    const bool local = port.host_address && port.host_address->is_loopback();
-    loopback = loopback || !port.host_address || local;
+    const bool any = !port.host_address || port.host_address->is_any();
+    const bool local = !any && port.host_address->is_loopback();
+    loopback = loopback || any || local;
     outside = outside || !local;
   }
-  const std::string gateway = known.gateway.text();
+  if (known.networks.empty()) return json::array();
+  const auto& first = known.networks.front();
+  std::vector<std::string> gateways;
+  for (const auto& address : first.gateways) gateways.push_back(address.text());
+  const std::string gateway = base::join(gateways, " or ");
   json all = json::array();
   const auto add = [&all](const char* client, const std::string& seen_as) {
     all.push_back({{"client", client}, {"seen_as", seen_as}});
@@ -114,7 +131,7 @@ json clients(const Description& known) {
     add("a client beyond the host", "its own address");
     add("the host, by an address of its own", "that address");
   }
-  if (loopback) add("the host, by 127.0.0.1 or localhost", gateway);
+  if (loopback) add("the host, by 127.0.0.1, [::1] or localhost", gateway);
   if (outside) {
     add("a neighbour on the network, by the host's port", gateway);
     add("the container itself, by the host's port", gateway);
@@ -140,10 +157,7 @@ json describe(const Container& container) {
             {"user", known.user.empty() ? "root" : known.user},
             {"workdir", known.workdir.empty() ? "/" : known.workdir},
             {"root", known.rootfs.empty() ? "the host's, copy-on-write" : known.rootfs},
-            {"network", known.bridge},
-            {"address", known.address},
-            {"gateway", known.gateway},
-            {"mac", known.mac},
+            {"networks", networks(known)},
             {"limits", {{"scratch_bytes", known.scratch_bytes}, {"log_bytes", known.log_bytes}}},
             {"seccomp", known.seccomp}};
   if (container.end) j["exit_status"] = container.end->status;
@@ -152,7 +166,6 @@ json describe(const Container& container) {
   const auto view = view_of(init);
   j["pid"] = known.init;
   j["supervisor"] = known.supervisor;
-  j["veth"] = known.veth;
   j["ports"] = known.ports;
   j["interfaces"] = interfaces(view);
   j["routes"] = routes(view);

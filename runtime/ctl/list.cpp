@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Containers and networks as tables, and the same as JSON.
 
+#include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -36,14 +37,23 @@ std::string ports_of(const Container& container) {
   return base::join_first(std::move(ports), Shown);
 }
 
+/// That of the first network, IPv4.
+std::string address_of(const Container& container) {
+  const auto& networks = container.description.networks;
+  if (!container.running || networks.empty()) return "";
+  return networks.front().addresses.front().address.text();
+}
+
 json to_json(const Container& container) {
   const Description& known = container.description;
+  std::vector<std::string> names;
+  for (const auto& network : known.networks) names.push_back(network.network);
   json j = {{"name", container.name},
             {"running", container.running},
             {"command", known.command},
             {"created", known.created},
-            {"address", known.address.address},
-            {"network", known.bridge},
+            {"address", address_of(container)},
+            {"networks", names},
             {"ports", known.ports},
             {"pid", container.running ? known.init : 0}};
   if (container.end) j["exit_status"] = container.end->status;
@@ -69,8 +79,7 @@ int ps(const Listing& listing) {
   const long now = ::time(nullptr);
   std::vector<std::vector<std::string>> rows = {{"NAME", "STATUS", "ADDRESS", "PORTS", "COMMAND"}};
   for (const auto& container : containers)
-    rows.push_back({container.name, status_of(container, now),
-                    container.running ? container.description.address.address.text() : "",
+    rows.push_back({container.name, status_of(container, now), address_of(container),
                     ports_of(container), base::join(container.description.command, " ")});
   print(table(rows, terminal_width()));
   return 0;
@@ -78,18 +87,22 @@ int ps(const Listing& listing) {
 
 int networks(bool as_json) {
   const auto containers = all_containers(false);
-  std::vector<std::vector<std::string>> rows = {{"NETWORK", "SUBNET", "GATEWAY", "CONTAINERS"}};
+  std::vector<std::vector<std::string>> rows = {{"NETWORK", "SUBNETS", "CONTAINERS"}};
   json all = json::array();
   for (const auto& network : netsetup::networks()) {
     std::vector<std::string> names;
     for (const auto& container : containers)
-      if (container.description.bridge == network.bridge) names.push_back(container.name);
-    rows.push_back(
-        {network.bridge, network.subnet.text(), network.gateway().text(), base::join(names, ", ")});
-    all.push_back({{"name", network.bridge},
-                   {"subnet", network.subnet},
-                   {"gateway", network.gateway()},
-                   {"containers", names}});
+      if (std::ranges::find(container.description.networks, network.bridge, &Attached::network) !=
+          container.description.networks.end())
+        names.push_back(container.name);
+    std::vector<std::string> subnets;
+    for (const auto& gateway : network.gateways)
+      subnets.push_back(netsetup::Cidr{gateway.first(), gateway.prefix}.text());
+    rows.push_back({network.bridge, base::join(subnets, " "), base::join(names, ", ")});
+    json j = network;
+    j["subnets"] = subnets;
+    j["containers"] = names;
+    all.push_back(std::move(j));
   }
   if (as_json)
     print_json(all);

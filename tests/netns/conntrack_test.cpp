@@ -28,8 +28,8 @@ std::ptrdiff_t entries() {
 
 TEST_CASE("nothing there, nothing done") {
   const fresh::Host host;
-  conntrack::forget_address({0x0ad20002});
-  conntrack::forget_udp_port(53);
+  conntrack::forget_address(Ip::v4(0x0ad20002));
+  conntrack::forget_udp_ports({53});
   CHECK(entries() == 0);
 }
 
@@ -41,11 +41,27 @@ TEST_CASE("a container's connections in both directions, and no others") {
   entry("tcp", "192.0.2.9", "192.0.2.1", "10.210.0.3", 8081);  // a neighbour's
   entry("tcp", "192.0.2.10", "192.0.2.1", "192.0.2.1", 22);    // the host's own
   REQUIRE(entries() == 5);
-  conntrack::forget_address({0x0ad20002});
+  conntrack::forget_address(Ip::v4(0x0ad20002));
   CHECK(entries() == 2);
   CHECK(sh("conntrack -L 2>/dev/null").find("10.210.0.2 ") == std::string::npos);
-  conntrack::forget_address({0x0ad20002});
+  conntrack::forget_address(Ip::v4(0x0ad20002));
   CHECK(entries() == 2);
+}
+
+TEST_CASE("IPv6 connections of a container, and to a port") {
+  const fresh::Host host;
+  sh("ip addr add 2001:db8::1/64 dev lo nodad");
+  entry("tcp", "fd00::2", "2001:db8::9", "2001:db8::9", 443);   // from it
+  entry("tcp", "2001:db8::9", "2001:db8::1", "fd00::2", 8080);  // to it, published
+  entry("tcp", "2001:db8::9", "2001:db8::1", "fd00::3", 8081);  // a neighbour's
+  entry("udp", "2001:db8::9", "2001:db8::1", "2001:db8::1", 53);
+  entry("udp", "2001:db8::9", "2001:db8::5", "2001:db8::5", 53);  // passes through
+  entry("tcp", "192.0.2.9", "192.0.2.1", "192.0.2.1", 22);
+  REQUIRE(entries() == 6);
+  conntrack::forget_address(*Ip::parse("fd00::2"));
+  CHECK(entries() == 4);
+  conntrack::forget_udp_ports({53});
+  CHECK(entries() == 3);
 }
 
 TEST_CASE("a UDP port of the host: what passes through and what is TCP stays") {
@@ -61,7 +77,7 @@ TEST_CASE("a UDP port of the host: what passes through and what is TCP stays") {
   entry("tcp", "192.0.2.9", "192.0.2.1", "192.0.2.1", 5353);       // another protocol
   entry("udp", "10.0.0.9", "198.51.100.1", "198.51.100.1", 5353);  // through the host
   REQUIRE(entries() == 5);
-  conntrack::forget_udp_port(5353);
+  conntrack::forget_udp_ports({5353});
   CHECK(entries() == 3);
   CHECK(sh("conntrack -L -p udp 2>/dev/null").find("198.51.100.1") != std::string::npos);
 }

@@ -23,14 +23,14 @@ nft::Element port(std::uint16_t number, std::string comment = "") {
   return {"pub4_any",
           {nft::field(Protocol::Tcp), nft::field(number)},
           {},
-          {nft::field(Ipv4{0x0ad20002}), nft::field(std::uint16_t{80})},
+          {nft::field(Ip::v4(0x0ad20002)), nft::field(std::uint16_t{80})},
           std::move(comment)};
 }
 
 std::vector<nft::Element> network() {
   const auto bridge = nft::interface_field("mini0");
-  const auto first = nft::field(Ipv4{0x0ad20000});
-  const auto last = nft::field(Ipv4{0x0ad203ff});
+  const auto first = nft::field(Ip::v4(0x0ad20000));
+  const auto last = nft::field(Ip::v4(0x0ad203ff));
   return {{"bridges", {bridge}, {}, {}, {}},
           {"same_net", {bridge, bridge}, {}, {}, {}},
           {"subnet4", {first}, {last}, {}, {}},
@@ -84,11 +84,25 @@ TEST_CASE("elements of every kind of set are those that nft itself writes") {
   elements.push_back(port(8080, "web"));
   elements.push_back(
       {"pub4_addr",
-       {nft::field(Ipv4{0x7f000001}), nft::field(Protocol::Udp), nft::field(std::uint16_t{53})},
+       {nft::field(Ip::v4(0x7f000001)), nft::field(Protocol::Udp), nft::field(std::uint16_t{53})},
        {},
-       {nft::field(Ipv4{0x0ad20003}), nft::field(std::uint16_t{5353})},
+       {nft::field(Ip::v4(0x0ad20003)), nft::field(std::uint16_t{5353})},
        "dns"});
-  elements.push_back({"opened", {nft::interface_field("eth0")}, {}, {}, {}});
+  elements.push_back(
+      {"opened", {nft::interface_field("eth0"), nft::field(Family::V6)}, {}, {}, {}});
+  elements.push_back({"opened_host", {nft::field(Family::V6)}, {}, {}, {}});
+  const Cidr subnet = *Cidr::parse("fd6d:696e:6972::/64");
+  const auto bridge = nft::interface_field("mini0");
+  const auto first = nft::field(subnet.first());
+  const auto last = nft::field(subnet.last());
+  elements.push_back({"subnet6", {first}, {last}, {}, {}});
+  elements.push_back({"own6", {bridge, first}, {bridge, last}, {}, {}});
+  elements.push_back({"gateway6", {bridge}, {}, {nft::field(subnet.first().plus(1))}, {}});
+  elements.push_back({"pub6_any",
+                      {nft::field(Protocol::Tcp), nft::field(std::uint16_t{8080})},
+                      {},
+                      {nft::field(subnet.first().plus(2)), nft::field(std::uint16_t{80})},
+                      "web"});
   socket.add(elements);
   const std::string ours = sh(List);
   socket.add(elements);  // once more changes nothing
@@ -101,7 +115,13 @@ TEST_CASE("elements of every kind of set are those that nft itself writes") {
      "add element inet mini_run subnet4 { 10.210.0.0/22 };"
      "add element inet mini_run own4 { \"mini0\" . 10.210.0.0/22 };"
      "add element inet mini_run pub4_any { tcp . 8080 comment \"web\" : 10.210.0.2 . 80 };"
-     "add element inet mini_run opened { \"eth0\" };"
+     "add element inet mini_run opened { \"eth0\" . ipv6 };"
+     "add element inet mini_run opened_host { ipv6 };"
+     "add element inet mini_run subnet6 { fd6d:696e:6972::/64 };"
+     "add element inet mini_run own6 { \"mini0\" . fd6d:696e:6972::/64 };"
+     "add element inet mini_run gateway6 { \"mini0\" : fd6d:696e:6972::1 };"
+     "add element inet mini_run pub6_any"
+     " { tcp . 8080 comment \"web\" : fd6d:696e:6972::2 . 80 };"
      "add element inet mini_run pub4_addr"
      " { 127.0.0.1 . udp . 53 comment \"dns\" : 10.210.0.3 . 5353 }'");
   CHECK(sh(List) == ours);
@@ -165,7 +185,7 @@ TEST_CASE("an interval up to the last address there is") {
   nft::Socket socket;
   nft::run_text(ruleset());
   const nft::Element last{
-      "subnet4", {nft::field(Ipv4{0xffff0000})}, {nft::field(Ipv4{0xffffffff})}, {}, {}};
+      "subnet4", {nft::field(Ip::v4(0xffff0000))}, {nft::field(Ip::v4(0xffffffff))}, {}, {}};
   socket.add({last});
   CHECK(sh(List).find("255.255.0.0") != std::string::npos);
   socket.remove({last});

@@ -17,16 +17,18 @@ using namespace netsetup;
 
 namespace {
 
-const Network Mini{"mini0", *Cidr::parse("10.210.0.0/22")};
-const Endpoint Web{
-    "web", 0, "mr-00000001", *Ipv4::parse("10.210.0.2"), {{std::nullopt, 8080, 80, Protocol::Tcp}}};
+const Network Mini{"mini0", {*Cidr::parse("10.210.0.1/22"), *Cidr::parse("fd00::1/64")}};
+const std::vector<PublishedPort> Ports = {{std::nullopt, 8080, 80, Protocol::Tcp}};
+const Closed Uplink{{{"eth0", Family::V4, false}, {"eth0", Family::V6, false}}, {}, false, true};
 
 void make_uplink() {
-  fresh::sh("ip link add eth0 type bridge && ip addr add 192.0.2.1/24 dev eth0");
+  fresh::sh(
+      "ip link add eth0 type bridge && ip addr add 192.0.2.1/24 dev eth0 && "
+      "ip addr add 2001:db8::1/64 dev eth0");
 }
 
 std::vector<Step> shared_plan() {
-  auto plan = host_plan({{"eth0", false}});
+  auto plan = host_plan(Uplink);
   const auto network = network_plan(Mini);
   plan.insert(plan.end(), network.begin(), network.end());
   return plan;
@@ -101,7 +103,7 @@ TEST_CASE("what somebody else switched on meanwhile stays on") {
   {
     const Observer none;
     Transaction transaction(kernel, journal, none);
-    for (const auto& each : host_plan({{"eth0", false}})) transaction.apply(each);
+    for (const auto& each : host_plan(Uplink)) transaction.apply(each);
     transaction.commit();
   }
   fresh::sh("sysctl -qw net.ipv4.ip_forward=1");
@@ -113,7 +115,7 @@ TEST_CASE("things of others that look like ours are refused and stay") {
   const fresh::Host host;
   Kernel kernel(configs::Ruleset);
   fresh::sh("ip link add mini0 type bridge && nft add table inet mini_run");
-  const Step bridge{Verb::Create, Where::Host, Bridge{"mini0", mac_of(Mini.gateway())}};
+  const Step bridge{Verb::Create, Where::Host, Bridge{"mini0", bridge_mac(Mini)}};
   const Step rules{Verb::Create, Where::Host, RuleSet{}};
   CHECK_THROWS_WITH_AS(static_cast<void>(kernel.undo(bridge)),
                        doctest::Contains("ip link delete mini0"), base::Error);
@@ -128,8 +130,8 @@ TEST_CASE("unpublishing leaves alone what has become another's") {
   const fresh::Host host;
   Kernel kernel(configs::Ruleset);
   kernel.execute({Verb::Create, Where::Host, RuleSet{}});
-  const Publish web{"web", Web.address, Web.ports};
-  const Publish other{"other", *Ipv4::parse("10.210.0.9"), Web.ports};
+  const Publish web{"web", {*Ip::parse("10.210.0.2"), *Ip::parse("fd00::2")}, Ports};
+  const Publish other{"other", {*Ip::parse("10.210.0.9")}, Ports};
   kernel.execute({Verb::Create, Where::Host, web});
   CHECK_THROWS_WITH_AS(kernel.execute({Verb::Create, Where::Host, other}),
                        doctest::Contains("the container web has it"), base::Error);

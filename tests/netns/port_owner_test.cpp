@@ -16,12 +16,12 @@ using hold_port::hold;
 namespace {
 
 PublishedPort published(std::uint16_t port, Protocol protocol = Protocol::Tcp,
-                        std::optional<Ipv4> address = std::nullopt) {
+                        std::optional<Ip> address = std::nullopt) {
   return {address, port, 80, protocol};
 }
 
-const Ipv4 Loopback{0x7f000001};
-const Ipv4 Other{0xc0000201};
+const Ip Loopback = Ip::v4(0x7f000001);
+const Ip Other = Ip::v4(0xc0000201);
 
 }  // namespace
 
@@ -59,6 +59,13 @@ TEST_CASE("IPv6 sockets: dual-stack ones hold IPv4 too, others do not") {
   CHECK_FALSE(port_owner(published(8082, Protocol::Tcp, Other)));
   CHECK_FALSE(port_owner(published(8083, Protocol::Tcp, Loopback)));
   CHECK(port_owner(published(8084, Protocol::Tcp, Other)));
+  const auto six = [](const char* address) { return *Ip::parse(address); };
+  CHECK(port_owner(published(8080, Protocol::Tcp, six("2001:db8::1"))));
+  CHECK(port_owner(published(8081, Protocol::Tcp, six("::"))));
+  CHECK_FALSE(port_owner(published(8082, Protocol::Tcp, six("::1"))));
+  CHECK(port_owner(published(8083, Protocol::Tcp, six("::1"))));
+  CHECK(port_owner(published(8083, Protocol::Tcp, six("::"))));
+  CHECK_FALSE(port_owner(published(8083, Protocol::Tcp, six("2001:db8::1"))));
 }
 
 TEST_CASE("UDP: bound and connected") {

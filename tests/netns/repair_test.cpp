@@ -27,7 +27,7 @@ using fresh::sh;
 namespace {
 
 const std::vector<PublishedPort> WebPorts = {{std::nullopt, 8080, 80, Protocol::Tcp},
-                                             {Ipv4{0x7f000001}, 8081, 80, Protocol::Tcp}};
+                                             {Ip::v4(0x7f000001), 8081, 80, Protocol::Tcp}};
 constexpr auto Port1 = "mr-00000001";
 
 void repair_now() {
@@ -265,7 +265,7 @@ TEST_CASE("repair: the next start mends a removed bridge and flushed rules") {
   SUBCASE("both") { sh("ip link delete mini0; nft flush ruleset"); }
   const fresh::Container two("two", {{std::nullopt, 9000, 80, Protocol::Tcp}}, "mini0", 2);
   CHECK(connection.alive());
-  CHECK(two.network.network().subnet == one.network.network().subnet);
+  CHECK(two.attachment().network() == one.attachment().network());
   CHECK(sh("ip -br link show master mini0 | wc -l") == "2\n");
   const auto map = sh("nft list map inet mini_run pub4_any");
   CHECK(map.find("8080") != std::string::npos);

@@ -34,7 +34,7 @@ TEST_CASE("bridge: created with its own MAC, up, deleted") {
   const fresh::Host host;
   netlink::Socket socket(NETLINK_ROUTE);
   CHECK_FALSE(rtnl::find_link(socket, "mini0"));
-  rtnl::create_bridge(socket, "mini0", BridgeMac);
+  rtnl::create_bridge(socket, "mini0", BridgeMac, 1400);
   const auto link = rtnl::find_link(socket, "mini0");
   REQUIRE(link);
   CHECK(link->name == "mini0");
@@ -45,8 +45,9 @@ TEST_CASE("bridge: created with its own MAC, up, deleted") {
   const auto seen = json("ip -j -d link show mini0").at(0);
   CHECK(seen.at("address") == "02:4d:52:00:00:01");
   CHECK(seen.at("linkinfo").at("info_kind") == "bridge");
+  CHECK(seen.at("mtu") == 1400);
   CHECK(seen.at("flags").dump().find("\"UP\"") != std::string::npos);
-  CHECK(error_of([&] { rtnl::create_bridge(socket, "mini0", BridgeMac); }) == EEXIST);
+  CHECK(error_of([&] { rtnl::create_bridge(socket, "mini0", BridgeMac, 1400); }) == EEXIST);
   rtnl::delete_link(socket, link->index);
   CHECK_FALSE(rtnl::find_link(socket, "mini0"));
   CHECK(error_of([&] { rtnl::delete_link(socket, link->index); }) == ENODEV);
@@ -57,9 +58,9 @@ TEST_CASE("veth: the peer is born in the namespace, the host's end is a port and
   const fresh::Host host;
   const fresh::Namespace container;
   netlink::Socket socket(NETLINK_ROUTE);
-  rtnl::create_bridge(socket, "mini0", BridgeMac);
+  rtnl::create_bridge(socket, "mini0", BridgeMac, 1400);
   const unsigned bridge = rtnl::find_link(socket, "mini0")->index;
-  rtnl::create_veth(socket, "mr-1", HostMac, bridge, "eth0", PeerMac, container.fd());
+  rtnl::create_veth(socket, {"mr-1", HostMac}, {"eth0", PeerMac}, 1400, bridge, container.fd());
   const auto link = rtnl::find_link(socket, "mr-1");
   REQUIRE(link);
   CHECK(link->kind == "veth");
@@ -68,11 +69,14 @@ TEST_CASE("veth: the peer is born in the namespace, the host's end is a port and
   CHECK(link->mac.bytes == HostMac.bytes);
   rtnl::set_alias(socket, link->index, "web");
   rtnl::set_hairpin(socket, link->index);
+  rtnl::set_isolated(socket, link->index);
   CHECK(rtnl::find_link(socket, "mr-1")->alias == "web");
   const auto seen = json("ip -j -d link show mr-1").at(0);
   CHECK(seen.at("ifalias") == "web");
   CHECK(seen.at("master") == "mini0");
+  CHECK(seen.at("mtu") == 1400);
   CHECK(seen.at("linkinfo").at("info_slave_data").at("hairpin") == true);
+  CHECK(seen.at("linkinfo").at("info_slave_data").at("isolated") == true);
 
   container.in([] {
     netlink::Socket inside(NETLINK_ROUTE);
@@ -81,18 +85,27 @@ TEST_CASE("veth: the peer is born in the namespace, the host's end is a port and
     CHECK(peer->mac.bytes == PeerMac.bytes);
     CHECK_FALSE(peer->up);
     rtnl::set_up(inside, peer->index);
-    rtnl::add_address(inside, peer->index, {{0x0ad20002}, 22});
-    rtnl::add_default_route(inside, peer->index, {0x0ad20001});
+    rtnl::add_address(inside, peer->index, {Ip::v4(0x0ad20002), 22});
+    rtnl::add_default_route(inside, peer->index, Ip::v4(0x0ad20001));
     const auto address = json("ip -j addr show eth0").at(0).at("addr_info").at(0);
     CHECK(address.at("local") == "10.210.0.2");
     CHECK(address.at("prefixlen") == 22);
     CHECK_FALSE(address.contains("broadcast"));
+    rtnl::add_address(inside, peer->index, *Cidr::parse("fd00::2/64"));
+    rtnl::add_default_route(inside, peer->index, *Ip::parse("fd00::1"));
+    const auto six = json("ip -6 -j addr show eth0 scope global").at(0).at("addr_info").at(0);
+    CHECK(six.at("local") == "fd00::2");
+    CHECK(six.at("nodad") == true);
+    CHECK(json("ip -6 -j route show default").at(0).at("gateway") == "fd00::1");
     const auto route = json("ip -j -d route show default").at(0);
     CHECK(route.at("gateway") == "10.210.0.1");
     CHECK(route.at("dev") == "eth0");
     CHECK(route.at("protocol") == "boot");
-    CHECK(error_of([&] { rtnl::add_address(inside, peer->index, {{0x0ad20002}, 22}); }) == EEXIST);
-    CHECK(error_of([&] { rtnl::add_default_route(inside, peer->index, {0x0ad20001}); }) == EEXIST);
+    CHECK(error_of([&] {
+            rtnl::add_address(inside, peer->index, {Ip::v4(0x0ad20002), 22});
+          }) == EEXIST);
+    CHECK(error_of([&] { rtnl::add_default_route(inside, peer->index, Ip::v4(0x0ad20001)); }) ==
+          EEXIST);
   });
 }
 
@@ -100,18 +113,48 @@ TEST_CASE("addresses and route destinations are those of ip(8)") {
   const fresh::Host host;
   sh("ip link add d0 type bridge && ip link set d0 up && ip addr add 192.0.2.7/24 dev d0 &&"
      "ip route add default via 192.0.2.1 && ip route add 198.51.100.0/25 via 192.0.2.1 table 77 &&"
-     "ip route add unreachable 203.0.113.0/24");
+     "ip route add unreachable 203.0.113.0/24 && ip addr add 2001:db8::7/64 dev d0 nodad");
   netlink::Socket socket(NETLINK_ROUTE);
   const unsigned index = rtnl::find_link(socket, "d0")->index;
   auto found = rtnl::addresses(socket);
-  CHECK(found.size() == 2);  // and 127.0.0.1/8
-  CHECK(std::ranges::count(found, rtnl::InterfaceAddress{index, {{0xc0000207}, 24}}) == 1);
+  CHECK(std::ranges::count(found, rtnl::InterfaceAddress{index, *Cidr::parse("2001:db8::7/64")}) ==
+        1);
+  CHECK(std::ranges::count(found, rtnl::InterfaceAddress{index, {Ip::v4(0xc0000207), 24}}) == 1);
   auto routes = rtnl::route_destinations(socket);
   std::ranges::sort(routes);
   const std::vector<Cidr> expected = {
-      {{0}, 0}, {{0xc0000200}, 24}, {{0xc6336400}, 25}, {{0xcb007100}, 24}};
+      *Cidr::parse("0.0.0.0/0"),       *Cidr::parse("192.0.2.0/24"),
+      *Cidr::parse("198.51.100.0/25"), *Cidr::parse("203.0.113.0/24"),
+      *Cidr::parse("2001:db8::/64"),   *Cidr::parse("fe80::/64")};
   CHECK(routes == expected);
   CHECK(rtnl::links(socket).size() == 2);
+}
+
+TEST_CASE("the MTU of the way out is that of the narrowest link of a default route") {
+  const fresh::Host host;
+  netlink::Socket socket(NETLINK_ROUTE);
+  CHECK_FALSE(rtnl::way_out_mtu(socket));
+  sh("for d in d0 d1 d2; do ip link add $d type bridge && ip link set $d up; done;"
+     "ip link set d0 mtu 1400; ip link set d1 mtu 1360; ip link set d2 mtu 1280;"
+     "ip addr add 192.0.2.7/24 dev d0 && ip route add default via 192.0.2.1");
+  CHECK(rtnl::way_out_mtu(socket) == 1400);
+  sh("ip addr add 2001:db8::7/64 dev d1 nodad && ip -6 route add default via 2001:db8::1");
+  CHECK(rtnl::way_out_mtu(socket) == 1360);
+}
+
+TEST_CASE("a route to ::1 by a bridge, beside that of lo and of other bridges") {
+  const fresh::Host host;
+  netlink::Socket socket(NETLINK_ROUTE);
+  for (const char* name : {"mini0", "mini1"}) {
+    rtnl::create_bridge(socket, name, BridgeMac, 1500);
+    const unsigned index = rtnl::find_link(socket, name)->index;
+    rtnl::set_up(socket, index);
+    rtnl::add_loopback_route(socket, index, 1000 + index);
+    rtnl::add_loopback_route(socket, index, 1000 + index);  // there already: no error
+  }
+  const auto routes = json("ip -6 -j route show table local ::1");
+  CHECK(routes.size() == 3);
+  CHECK(json("ip -j route get ::1").at(0).at("dev") == "lo");
 }
 
 TEST_CASE("a refusal carries the kernel's own sentence") {
@@ -119,7 +162,7 @@ TEST_CASE("a refusal carries the kernel's own sentence") {
   netlink::Socket socket(NETLINK_ROUTE);
   std::string text;
   try {
-    rtnl::add_default_route(socket, 1, {0x01020304});
+    rtnl::add_default_route(socket, 1, Ip::v4(0x01020304));
   } catch (const base::Error& error) {
     text = error.what();
   }

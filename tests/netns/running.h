@@ -50,7 +50,7 @@ class Container {
  public:
   explicit Container(const std::string& name, std::vector<netsetup::PublishedPort> ports = {},
                      const std::string& bridge = "mini0", std::uint32_t run = 1)
-      : network({configs::Ruleset, name, false, bridge, std::move(ports), run}, {}) {
+      : network({configs::Ruleset, name, false, networks(bridge), std::move(ports), run}, {}) {
     network.join();
     network.connect(process.pid());
   }
@@ -68,6 +68,16 @@ class Container {
     base::check(::setns(there.get(), CLONE_NEWNET), "setns");
     return function();
   }
+
+  static std::vector<netsetup::AttachmentRequest> networks(const std::string& bridge) {
+    netsetup::AttachmentRequest request;
+    request.network.bridge = bridge;
+    return {request};
+  }
+  [[nodiscard]] const netsetup::Attachment& attachment() const {
+    return network.attachments().front();
+  }
+  [[nodiscard]] netsetup::Ip address() const { return attachment().endpoint().addresses.front(); }
 
   Process process;
   netsetup::ContainerNetwork network;

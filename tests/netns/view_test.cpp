@@ -67,8 +67,8 @@ TEST_CASE("view: links, and where their peers are") {
   furnish();
   sh("ip link add b0 type bridge && ip link set v1 down");
   netlink::Socket socket(NETLINK_ROUTE);
-  rtnl::create_veth(socket, "out", NearMac, link(view_namespace(), "b0").index, "eth0", FarMac,
-                    container.fd());
+  rtnl::create_veth(socket, {"out", NearMac}, {"eth0", FarMac}, 1500,
+                    link(view_namespace(), "b0").index, container.fd());
   const NamespaceView view = view_namespace();
   CHECK(view.links.size() == 5);
   const auto& near = link(view, "v0");

@@ -26,8 +26,8 @@ struct Watched {
   static Watch make() {
     ::usleep(200'000);  // carriers have settled
     const netlink::Socket socket(NETLINK_ROUTE);
-    return {rtnl::find_index(socket, "mini0").value(),
-            rtnl::find_index(socket, "mr-00000001").value()};
+    return Watch({rtnl::find_index(socket, "mini0").value(),
+                  rtnl::find_index(socket, "mr-00000001").value()});
   }
   bool readable(int milliseconds) const {
     const auto fds = watch.fds();
@@ -56,7 +56,8 @@ TEST_CASE("watch: removals of what is ours wake") {
            "nft delete rule inet mini_run guard handle $(nft -a list chain inet mini_run guard |"
            " sed -n 's/.*handle //p' | tail -1)",
            "nft 'add set inet mini_run spare { type ifname; }; delete set inet mini_run spare'",
-           "nft 'add element inet mini_run opened { \"x\" }; flush chain inet mini_run forward'",
+           "nft 'add element inet mini_run opened { \"x\" . ipv4 }; flush chain inet mini_run "
+           "forward'",
            "(for i in $(seq 100); do echo add element inet mini_run pub4_any { tcp . $i : "
            "10.9.9.9 . 80 }; done; echo delete table inet mini_run) | nft -f -",
            "(for i in $(seq 20); do echo add element inet mini_run pub4_any { tcp . $i : "
@@ -83,6 +84,8 @@ TEST_CASE("watch: a new address wakes") {
   sh("ip link add eth0 type bridge");
   CHECK_FALSE(watched.readable(100));
   CHECK(watched.woken_by("ip addr add 192.0.2.1/24 dev eth0"));
+  CHECK(watched.woken_by("ip addr add 2001:db8::1/64 dev eth0 nodad"));
+  CHECK_FALSE(watched.woken_by("ip addr add fe80::7/64 dev eth0 nodad"));
 }
 
 TEST_CASE("watch: starts and stops of other containers wake nobody") {
@@ -90,7 +93,7 @@ TEST_CASE("watch: starts and stops of other containers wake nobody") {
   for (std::uint16_t run = 2; run < 7; ++run) {
     const std::vector<PublishedPort> ports = {
         {std::nullopt, run, 80, Protocol::Tcp},
-        {Ipv4{0x7f000001}, static_cast<std::uint16_t>(100 + run), 80, Protocol::Udp}};
+        {Ip::v4(0x7f000001), static_cast<std::uint16_t>(100 + run), 80, Protocol::Udp}};
     const fresh::Container other("other", ports, "mini0", run);
     CHECK_FALSE(watched.readable(150));
   }

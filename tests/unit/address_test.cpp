@@ -7,7 +7,7 @@
 #include <string>
 
 using netsetup::Cidr;
-using netsetup::Ipv4;
+using netsetup::Ip;
 using netsetup::Mac;
 using netsetup::Protocol;
 using netsetup::PublishedPort;
@@ -16,11 +16,12 @@ using netsetup::valid_interface_name;
 TEST_CASE("an IPv4 address prints as it was written") {
   for (const char* text : {"0.0.0.0", "127.0.0.1", "10.210.0.1", "255.255.255.255", "1.20.0.200"}) {
     CAPTURE(text);
-    const auto address = Ipv4::parse(text);
+    const auto address = Ip::parse(text);
     REQUIRE(address);
     CHECK(address->text() == text);
   }
-  CHECK(Ipv4::parse("10.210.0.1")->value == 0x0ad20001U);
+  CHECK(Ip::parse("10.210.0.1") == Ip::v4(0x0ad20001U));
+  CHECK(Ip::parse("10.210.0.1")->low_bits() == 0x0ad20001U);
 }
 
 TEST_CASE("what is not exactly an IPv4 address is none") {
@@ -46,19 +47,48 @@ TEST_CASE("what is not exactly an IPv4 address is none") {
                            "+1.0.0.0",
                            "1.2.3.4/24",
                            "a.b.c.d",
-                           "::1",
                            "4294967296.0.0.0",
                            "1.2.3.4294967300"}) {
     CAPTURE(text);
-    CHECK_FALSE(Ipv4::parse(text));
+    CHECK_FALSE(Ip::parse(text));
   }
-  CHECK_FALSE(Ipv4::parse(std::string("127.0.0.1\0", 10)));
+  CHECK_FALSE(Ip::parse(std::string("127.0.0.1\0", 10)));
+}
+
+TEST_CASE("an IPv6 address prints in its shortest form") {
+  CHECK(Ip::parse("FD6D:696E:6972:0:0:0:0:0001")->text() == "fd6d:696e:6972::1");
+  CHECK(Ip::parse("::")->is_any());
+  CHECK(Ip::parse("::1")->is_loopback());
+  CHECK(Ip::parse("fe80::1")->is_link_local());
+  CHECK_FALSE(Ip::parse("fd80::1")->is_link_local());
+  CHECK(Ip::parse("::1")->family == netsetup::Family::V6);
+  for (const char* text : {":", ":::", "::1%eth0", "[::1]", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
+                           "12345::", "::g", " ::1", "::1 ", "::ffff:010.0.0.1", "::1/64"}) {
+    CAPTURE(text);
+    CHECK_FALSE(Ip::parse(text));
+  }
+}
+
+TEST_CASE("an address counts up") {
+  CHECK(Ip::parse("10.210.0.255")->plus(2).text() == "10.210.1.1");
+  CHECK(Ip::parse("255.255.255.255")->plus(1).text() == "0.0.0.0");
+  CHECK(Ip::parse("fd00::ffff:ffff")->plus(1).text() == "fd00::1:0:0");
+}
+
+TEST_CASE("an IPv6 network knows its ends, and is none of IPv4's") {
+  const auto cidr = *Cidr::parse("fd00:1:2:3:4::1/62");
+  CHECK(cidr.first().text() == "fd00:1:2::");
+  CHECK(cidr.last().text() == "fd00:1:2:3:ffff:ffff:ffff:ffff");
+  CHECK(Cidr::parse("::/0")->contains(*Ip::parse("fd00::1")));
+  CHECK_FALSE(Cidr::parse("::/0")->contains(*Ip::parse("10.0.0.1")));
+  CHECK_FALSE(Cidr::parse("0.0.0.0/0")->overlaps(cidr));
+  CHECK_FALSE(Cidr::parse("fd00::/129"));
 }
 
 TEST_CASE("the whole of 127.0.0.0/8 is loopback") {
-  CHECK(Ipv4::parse("127.255.255.255")->is_loopback());
-  CHECK_FALSE(Ipv4::parse("126.255.255.255")->is_loopback());
-  CHECK_FALSE(Ipv4::parse("128.0.0.0")->is_loopback());
+  CHECK(Ip::parse("127.255.255.255")->is_loopback());
+  CHECK_FALSE(Ip::parse("126.255.255.255")->is_loopback());
+  CHECK_FALSE(Ip::parse("128.0.0.0")->is_loopback());
 }
 
 TEST_CASE("a network keeps its host bits and knows its ends") {
@@ -67,8 +97,8 @@ TEST_CASE("a network keeps its host bits and knows its ends") {
   CHECK(cidr->text() == "10.210.1.7/22");
   CHECK(cidr->first().text() == "10.210.0.0");
   CHECK(cidr->last().text() == "10.210.3.255");
-  CHECK(cidr->contains(*Ipv4::parse("10.210.3.255")));
-  CHECK_FALSE(cidr->contains(*Ipv4::parse("10.210.4.0")));
+  CHECK(cidr->contains(*Ip::parse("10.210.3.255")));
+  CHECK_FALSE(cidr->contains(*Ip::parse("10.210.4.0")));
 }
 
 TEST_CASE("prefix lengths 0 and 32 are the whole and the one") {
@@ -120,7 +150,23 @@ TEST_CASE("protocols and published ports as text") {
   CHECK(netsetup::parse_protocol("udp") == Protocol::Udp);
   for (const char* name : {"", "TCP", "sctp", "tcp ", "6"})
     CHECK_FALSE(netsetup::parse_protocol(name));
-  CHECK(PublishedPort{Ipv4::parse("127.0.0.1"), 8080, 80, Protocol::Tcp}.text() ==
+  CHECK(PublishedPort{Ip::parse("127.0.0.1"), 8080, 80, Protocol::Tcp}.text() ==
         "127.0.0.1:8080->80/tcp");
   CHECK(PublishedPort{{}, 53, 5353, Protocol::Udp}.text() == "53->5353/udp");
+  CHECK(PublishedPort{Ip::parse("::1"), 8080, 80, Protocol::Tcp}.text() == "[::1]:8080->80/tcp");
+}
+
+TEST_CASE("published ports overlap where one connection could be meant for both") {
+  const auto on = [](const char* address) {
+    return PublishedPort{*address == 0 ? std::nullopt : Ip::parse(address), 80, 80, Protocol::Tcp};
+  };
+  CHECK(on("").overlaps(on("::1")));
+  CHECK(on("127.0.0.1").overlaps(on("")));
+  CHECK(on("0.0.0.0").overlaps(on("127.0.0.1")));
+  CHECK(on("::1").overlaps(on("::")));
+  CHECK_FALSE(on("::").overlaps(on("127.0.0.1")));
+  CHECK_FALSE(on("::1").overlaps(on("2001:db8::1")));
+  CHECK_FALSE(on("").overlaps({{}, 80, 80, Protocol::Udp}));
+  CHECK_FALSE(on("").overlaps({{}, 81, 80, Protocol::Tcp}));
+  CHECK_FALSE(PublishedPort{}.overlaps({}));  // the kernel chooses two
 }

@@ -6,12 +6,12 @@
 
 #include <string>
 
-using netsetup::Ipv4;
+using netsetup::Ip;
 using runtime::resolv_conf;
 
 TEST_CASE("hosts: localhost, added hosts, the container itself") {
-  CHECK(runtime::hosts("web", *Ipv4::parse("10.210.0.2"), *Ipv4::parse("10.210.0.1"),
-                       {{"db", *Ipv4::parse("192.0.2.10")}}) ==
+  CHECK(runtime::hosts("web", {*Ip::parse("10.210.0.2")}, {*Ip::parse("10.210.0.1")},
+                       {{"db", *Ip::parse("192.0.2.10")}}) ==
         "127.0.0.1\tlocalhost\n"
         "::1\tlocalhost ip6-localhost ip6-loopback\n"
         "192.0.2.10\tdb\n"
@@ -20,15 +20,22 @@ TEST_CASE("hosts: localhost, added hosts, the container itself") {
         "10.210.0.1\thost.docker.internal\n");
 }
 
+TEST_CASE("hosts: both families") {
+  const auto text = runtime::hosts("web", {*Ip::parse("10.210.0.2"), *Ip::parse("fd00::2")},
+                                   {*Ip::parse("10.210.0.1"), *Ip::parse("fd00::1")}, {});
+  CHECK(text.find("\n10.210.0.2\tweb\nfd00::2\tweb\n") != text.npos);
+  CHECK(text.find("\nfd00::1\thost.mini.internal\n") != text.npos);
+}
+
 TEST_CASE("hosts: a name with dots is known by its first word too") {
   const auto text =
-      runtime::hosts("web.example.org", *Ipv4::parse("10.210.0.2"), *Ipv4::parse("10.210.0.1"), {});
+      runtime::hosts("web.example.org", {*Ip::parse("10.210.0.2")}, {*Ip::parse("10.210.0.1")}, {});
   CHECK(text.find("\n10.210.0.2\tweb.example.org web\n") != text.npos);
 }
 
 TEST_CASE("hosts: the host's names may be given to another") {
-  const auto text = runtime::hosts("web", *Ipv4::parse("10.210.0.2"), *Ipv4::parse("10.210.0.1"),
-                                   {{"host.docker.internal", *Ipv4::parse("192.0.2.10")}});
+  const auto text = runtime::hosts("web", {*Ip::parse("10.210.0.2")}, {*Ip::parse("10.210.0.1")},
+                                   {{"host.docker.internal", *Ip::parse("192.0.2.10")}});
   CHECK(text.find("192.0.2.10\thost.docker.internal\n") != text.npos);
   CHECK(text.find("10.210.0.1\thost.docker.internal\n") == text.npos);
   CHECK(text.ends_with("10.210.0.1\thost.mini.internal\n"));
@@ -54,7 +61,7 @@ TEST_CASE("resolv.conf: a loopback server is left out where there are others") {
 TEST_CASE("resolv.conf: behind a loopback resolver, the servers that it asks") {
   const auto result = resolv_conf("nameserver 127.0.0.53\nsearch lan\n",
                                   "nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch .\n", {});
-  CHECK(result.text == "search lan\nnameserver 192.0.2.53\n");
+  CHECK(result.text == "search lan\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n");
   CHECK(result.note.empty());
 }
 
@@ -74,8 +81,7 @@ TEST_CASE("resolv.conf: no server left is said in one line, with what to do") {
   for (const Case each : {Case{"nameserver 127.0.0.53\n", "", "on the host's loopback"},
                           Case{"nameserver ::1\n", "nameserver 127.0.0.1\n", "loopback"},
                           Case{"", "", "names no name server"},
-                          Case{"nameserver 2001:db8::53\n", "", "an IPv4 container cannot reach"},
-                          Case{"nameserver fe80::1%eth0\n", "", "an IPv4 container cannot reach"},
+                          Case{"nameserver fe80::1%eth0\n", "", "names no name server"},
                           Case{"nameserver not-an-address\n", "", "names no name server"}}) {
     CAPTURE(each.host);
     const auto result = resolv_conf(each.host, each.upstream, {});

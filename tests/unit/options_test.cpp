@@ -105,11 +105,25 @@ TEST_CASE("a repeatable option takes one value at a time, in order") {
 
 TEST_CASE("defaults") {
   const auto options = parse({"true"});
-  CHECK(options.network == "mini0");
+  REQUIRE(options.networks.size() == 1);
+  CHECK(options.networks[0].name == "mini0");
   CHECK(options.stop_timeout == 10);
   CHECK_FALSE(options.scratch_size);
   CHECK_FALSE(options.explain);
   CHECK(options.environment.empty());
+}
+
+TEST_CASE("networks in the order typed, each with what follows it") {
+  const auto options = parse({"--ip", "10.210.0.9", "--network", "a", "--ip6", "fd00::9", "--mac",
+                              "02:00:00:00:00:01", "--ip", "10.1.0.9", "--network", "b", "x"});
+  REQUIRE(options.networks.size() == 3);
+  CHECK(options.networks[0].name == "mini0");
+  CHECK(options.networks[0].addresses.at(0).text() == "10.210.0.9");
+  CHECK(options.networks[1].name == "a");
+  CHECK(options.networks[1].addresses.at(0).text() == "fd00::9");
+  CHECK(options.networks[1].addresses.at(1).text() == "10.1.0.9");
+  CHECK(options.networks[1].mac->text() == "02:00:00:00:00:01");
+  CHECK(options.networks[2].addresses.empty());
 }
 
 TEST_CASE("switches and single values") {
@@ -142,7 +156,7 @@ TEST_CASE("switches and single values") {
                               "x"});
   CHECK(options.name == "web2");
   CHECK(options.hostname == "web.example.org");
-  CHECK(options.network == "lab0");
+  CHECK(options.networks.at(0).name == "lab0");
   CHECK(options.rootfs == "/srv/r");
   CHECK(options.writable_root);
   CHECK(options.tmpfs.at(0).target == "/cache");
@@ -160,7 +174,9 @@ TEST_CASE("ports as published") {
   CHECK(port_text("8080:80") == "8080->80/tcp");
   CHECK(port_text("0:80") == "0->80/tcp");
   CHECK(port_text("127.0.0.1:5353:53/udp") == "127.0.0.1:5353->53/udp");
-  CHECK(port_text("0.0.0.0:1:65535/tcp") == "1->65535/tcp");
+  CHECK(port_text("[::1]:8080:80") == "[::1]:8080->80/tcp");
+  CHECK(port_text("[::]:8080:80/udp") == "[::]:8080->80/udp");
+  CHECK(port_text("0.0.0.0:1:65535/tcp") == "0.0.0.0:1->65535/tcp");
 }
 
 TEST_CASE("ranges of ports, and both protocols") {
@@ -287,8 +303,12 @@ TEST_CASE("bad input: one clear line each") {
       {{"-p", "80:80:127.0.0.1", "x"}, "the address comes first"},
       {{"-p", "127.0.0.999:80:80", "x"}, "'127.0.0.999' is not an IPv4 address"},
       {{"-p", "localhost:80:80", "x"}, "'localhost' is not an IPv4 address"},
-      {{"-p", "[::1]:80:80", "x"}, "IPv6 addresses are not supported yet"},
-      {{"-p", "::1:80:80", "x"}, "IPv6 addresses are not supported yet"},
+      {{"-p", "[::1:80:80", "x"}, "it needs [ADDR]:HOST:CONTAINER"},
+      {{"-p", "[::g]:80:80", "x"}, "'[::g]' is not an IPv6 address, which looks like [::1]"},
+      {{"-p", "[127.0.0.1]:80:80", "x"}, "is not an IPv6 address"},
+      {{"-p", "[::1]:80", "x"}, "one port is missing"},
+      {{"-p", "::1:80:80", "x"}, "an IPv6 address needs brackets"},
+      {{"-p", "80:80", "-p", "[::1]:80:80", "x"}, "asked for twice"},
       {{"-p", "80:80/sctp", "x"}, "'sctp' is not a protocol"},
       {{"-p", "80:80/", "x"}, "'' is not a protocol"},
       {{"-p", "80:80/TCP", "x"}, "'TCP' is not a protocol"},
@@ -328,10 +348,14 @@ TEST_CASE("bad input: one clear line each") {
       {{"--network", "mini%d", "x"}, "--network mini%d"},
       {{"--add-host", "db", "x"}, "it needs NAME:ADDRESS"},
       {{"--add-host", ":192.0.2.1", "x"}, "'' is not a host name"},
-      {{"--add-host", "db:::1", "x"}, "IPv6 addresses are not supported yet"},
-      {{"--add-host", "db:there", "x"}, "'there' is not an IPv4 address"},
-      {{"--dns", "dns.example.org", "x"}, "is not an IPv4 address"},
-      {{"--dns", "2001:db8::1", "x"}, "IPv6"},
+      {{"--add-host", "db:there", "x"}, "'there' is not an IP address"},
+      {{"--dns", "dns.example.org", "x"}, "is not an IP address"},
+      {{"--ip", "fd00::1", "x"}, "is not an IPv4 address"},
+      {{"--ip6", "10.0.0.1", "x"}, "is not an IPv6 address"},
+      {{"--ip", "10.210.0.5", "--ip", "10.210.0.6", "x"}, "there is one for this network"},
+      {{"--mac", "02:00", "x"}, "is not a MAC address"},
+      {{"--mac", "01:00:5e:00:00:01", "x"}, "a group"},
+      {{"--network", "a", "--network", "b", "--network", "a", "x"}, "a is asked for twice"},
       // the root
       {{"--writable-root", "x"}, "--writable-root needs --rootfs DIR"},
       {{"--rootfs", "/r", "--writable-root", "--read-only", "x"}, "contradict"},
