@@ -15,6 +15,7 @@ using base::cat;
 Attachment::Attachment(int state, AttachmentRequest request, std::uint32_t run, std::size_t number)
     : state_(state),
       request_(std::move(request)),
+      number_(number),
       scope_name_(cat(NetworkScopePrefix, request_.network.bridge)),
       scope_(state, scope_name_) {
   endpoint_.veth = veth_name(run, number);

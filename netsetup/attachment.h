@@ -47,15 +47,17 @@ class Attachment {
 
   [[nodiscard]] const Network& network() const { return network_; }
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
-  /// NAME of the network, as it is asked for.
+  /// What was asked for, and its name.
+  [[nodiscard]] const NetworkSpec& spec() const { return request_.network; }
   [[nodiscard]] const std::string& name() const { return request_.network.bridge; }
-  [[nodiscard]] bool joined() const { return lease_.has_value(); }
+  [[nodiscard]] std::size_t number() const { return number_; }
 
  private:
   void place(std::vector<Ip> addresses);
 
   int state_;
   AttachmentRequest request_;
+  std::size_t number_;
   std::string scope_name_;
   Scope scope_;
   Network network_;

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
+#include <ranges>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -24,6 +24,17 @@ using base::cat;
 using base::Error;
 
 namespace {
+
+/// PORTS as NETWORK's description wants them. Throws Error where they could not be reached.
+void complete(std::vector<PublishedPort>& ports, const NetworkSpec& network) {
+  for (auto& port : ports) {
+    if (!port.host_address) port.host_address = network.publish_address;
+    if (network.internal && !(port.host_address && port.host_address->is_loopback()))
+      throw Error(cat("publish port ", port.host_port, ": the network ", network.bridge,
+                      " is internal, what is published there is for the host itself: 127.0.0.1:",
+                      port.host_port, ":", port.container_port));
+  }
+}
 
 /// bind(2) takes more than the host's own addresses: broadcast, multicast, any with
 /// ip_nonlocal_bind.
@@ -76,6 +87,7 @@ ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
   for (const auto& network : request_.networks)
     attachments_.emplace_back(state_.fd(), network, request_.run, attachments_.size());
   try {
+    if (!request_.networks.empty()) complete(request_.ports, request_.networks.front().network);
     check_addresses(kernel_, request_.ports);
     record_.emplace(state_, request_.name, request_.name_made_up, kernel_);
     request_.name = record_->name();
@@ -118,7 +130,10 @@ void ContainerNetwork::connect(pid_t pid) {
   kernel_.enter_container(pid);
   pid_ = pid;
   Journal& journal = record_->journal();
-  auto plan = namespace_plan(request_.name, pid);
+  // In no network there is no share of the host's, where the directory of the names belongs.
+  std::vector<Step> plan;
+  if (!request_.networks.empty()) plan = name_plan(request_.name, pid);
+  append(plan, namespace_plan());
   for (const auto& attachment : attachments_) {
     for (const auto& address : attachment.endpoint().addresses)
       journal.append({Verb::Delete, Where::Host, Flows{address, {}}});
@@ -126,11 +141,7 @@ void ContainerNetwork::connect(pid_t pid) {
   }
   append(plan, publish_steps(request_.ports));
   apply_all(kernel_, journal, observer_, plan);
-  for (const auto& attachment : attachments_) {
-    kernel_.await_carrier(Where::Container, attachment.endpoint().link);
-    kernel_.await_carrier(Where::Host, attachment.endpoint().veth);
-    kernel_.await_carrier(Where::Host, attachment.network().bridge);
-  }
+  for (const auto& attachment : attachments_) await_carrier(attachment);
 }
 
 std::vector<Step> ContainerNetwork::publish_steps(const std::vector<PublishedPort>& ports) const {
@@ -144,6 +155,8 @@ Step ContainerNetwork::unpublish_step(const std::vector<PublishedPort>& ports) c
 }
 
 std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> ports) {
+  need_network();
+  complete(ports, attachments_.front().spec());
   check_addresses(kernel_, ports);
   reservation_->add(ports, publisher());
   try {
@@ -154,6 +167,72 @@ std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> 
   }
   request_.ports.insert(request_.ports.end(), ports.begin(), ports.end());
   return ports;
+}
+
+void ContainerNetwork::need_network() const {
+  if (attachments_.empty())
+    throw Error(cat("the container ", request_.name, " is in no network; start it with --network"));
+}
+
+void ContainerNetwork::connect(const AttachmentRequest& request) {
+  need_network();
+  const std::string& name = request.network.bridge;
+  if (find(name) != attachments_.end())
+    throw Error(cat("the container ", request_.name, " is in the network ", name, " already"));
+  std::size_t number = 0;
+  for (const auto& attachment : attachments_) number = std::max(number, attachment.number() + 1);
+  Attachment attachment(state_.fd(), request, request_.run, number);
+  attachment.join(kernel_, observer_, [this] { repair(kernel_, state_); });
+  try {
+    plug_in(attachment);
+  } catch (const Error&) {
+    attachment.leave(kernel_);
+    throw;
+  }
+  attachments_.push_back(std::move(attachment));
+}
+
+void ContainerNetwork::plug_in(const Attachment& attachment) {
+  for (const auto& address : attachment.endpoint().addresses)
+    record_->journal().append({Verb::Delete, Where::Host, Flows{address, {}}});
+  apply_all(kernel_, record_->journal(), observer_, attachment.plan(request_.name));
+  await_carrier(attachment);
+}
+
+void ContainerNetwork::await_carrier(const Attachment& attachment) {
+  kernel_.await_carrier(Where::Container, attachment.endpoint().link);
+  kernel_.await_carrier(Where::Host, attachment.endpoint().veth);
+  kernel_.await_carrier(Where::Host, attachment.network().bridge);
+}
+
+std::vector<Attachment>::iterator ContainerNetwork::find(const std::string& network) {
+  return std::ranges::find(attachments_, network, &Attachment::name);
+}
+
+void ContainerNetwork::disconnect(const std::string& network) {
+  const auto attachment = find(network);
+  if (attachment == attachments_.end())
+    throw Error(cat("the container ", request_.name, " is not in the network ", network));
+  if (attachment == attachments_.begin() && !request_.ports.empty())
+    throw Error(cat("the container ", request_.name, " is published by the network ", network,
+                    "; `minictl port rm` its ports first"));
+  const Turn turn(record_->journal());
+  const auto& endpoint = attachment->endpoint();
+  const auto is_its_own = [&](const Step& step) {
+    const auto* veth = std::get_if<Veth>(&step.object);
+    if (veth != nullptr) return veth->name == endpoint.veth;
+    const auto* flows = std::get_if<Flows>(&step.object);
+    return flows != nullptr && flows->address &&
+           std::ranges::find(endpoint.addresses, *flows->address) != endpoint.addresses.end();
+  };
+  // Newest first, as when it ends.
+  const auto steps = record_->journal().read();
+  for (const auto& step : std::ranges::reverse_view(steps))
+    if (is_its_own(step)) kernel_.execute(step);
+  record_->journal().replace(is_its_own, std::nullopt);
+  attachment->release();
+  attachment->leave(kernel_);
+  attachments_.erase(attachment);
 }
 
 void ContainerNetwork::unpublish(const PublishedPort& port) {
@@ -200,7 +279,7 @@ void ContainerNetwork::disconnect() noexcept {
   if (!record_) return;
   try {
     const Turn turn(record_->journal());
-    if (pid_ != 0) {
+    if (pid_ != 0 && !request_.networks.empty()) {
       kernel_.execute({Verb::Delete, Where::Host, Namespace{request_.name, pid_}});
       base::test_point("unnamed");
       if (!attachments_.empty()) kernel_.execute(unpublish_step(request_.ports));
@@ -286,6 +365,7 @@ std::vector<std::string> ContainerNetwork::foreign_drops() {
 
 std::vector<Step> preview(NetworkRequest request) {
   Kernel kernel(request.ruleset);
+  if (!request.networks.empty()) complete(request.ports, request.networks.front().network);
   for (auto& port : request.ports)
     if (port.host_port == 0) port.host_port = free_port(port);
   check_addresses(kernel, request.ports);
@@ -294,10 +374,14 @@ std::vector<Step> preview(NetworkRequest request) {
                     " is taken: ", port_owner(taken.front()).value_or("somebody"), " has it"));
   const auto state = State::peek();
   std::vector<Step> plan;
-  if (!state.valid() || !Scope(state.get(), "host").peek())
-    append(plan, host_plan(closed_host(kernel)));
+  std::vector<Step> inside = namespace_plan();
+  if (!request.networks.empty()) {
+    if (!state.valid() || !Scope(state.get(), "host").peek())
+      append(plan, host_plan(closed_host(kernel)));
+    const auto names = name_plan(request.name, 0);
+    inside.insert(inside.begin(), names.begin(), names.end());
+  }
   std::vector<Attachment> attachments;
-  std::vector<Step> inside = namespace_plan(request.name, 0);
   for (const auto& network : request.networks) {
     auto& attachment =
         attachments.emplace_back(state.get(), network, request.run, attachments.size());

@@ -48,6 +48,10 @@ class ContainerNetwork {
 
   void join();
   void connect(pid_t pid);
+  /// Joins one more network while the container runs: its link is eth1, ... Throws Error.
+  void connect(const AttachmentRequest& request);
+  /// Leaves one. Throws Error where ports are published by it.
+  void disconnect(const std::string& network);
   /// Publishes PORTS as well, while the container runs; returns them with what the kernel chose.
   std::vector<PublishedPort> publish(std::vector<PublishedPort> ports);
   /// Ends that, for one of ports(). TCP connections that are there live on.
@@ -82,6 +86,10 @@ class ContainerNetwork {
 
  private:
   [[nodiscard]] Reservation::Publisher publisher() const;
+  void need_network() const;
+  std::vector<Attachment>::iterator find(const std::string& network);
+  void plug_in(const Attachment& attachment);
+  void await_carrier(const Attachment& attachment);
   [[nodiscard]] std::vector<Step> publish_steps(const std::vector<PublishedPort>& ports) const;
   [[nodiscard]] Step unpublish_step(const std::vector<PublishedPort>& ports) const;
 

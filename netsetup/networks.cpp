@@ -135,6 +135,10 @@ Network choose_network(Kernel& kernel, const NetworkSpec& spec) {
   return network;
 }
 
+bool serves_loopback6() {
+  return host_has_ipv6() && read_sysctl("net.bridge.bridge-nf-call-ip6tables").value_or("0") != "1";
+}
+
 Closed closed_host(Kernel& kernel) {
   auto& socket = kernel.host_route();
   std::set<unsigned> with4;  // not of all links: there is one for each container
@@ -159,8 +163,7 @@ Closed closed_host(Kernel& kernel) {
     closed.interfaces.push_back({name, Family::V4, link && link->kind == "bridge"});
   }
   close6(kernel, names(with6), closed);
-  closed.loopback6 =
-      host_has_ipv6() && read_sysctl("net.bridge.bridge-nf-call-ip6tables").value_or("0") != "1";
+  closed.loopback6 = serves_loopback6();
   return closed;
 }
 

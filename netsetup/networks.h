@@ -27,6 +27,10 @@ std::vector<Network> networks();
 /// MTU of its way out. Throws Error where a given subnet overlaps, or none is free.
 Network choose_network(Kernel& kernel, const NetworkSpec& spec);
 
+/// Whether what containers answer to the host's [::1] comes back: not where bridges hand their
+/// packets to ip6tables, as br_netfilter makes them.
+bool serves_loopback6();
+
 /// What is closed now, by the interfaces that have an address.
 Closed closed_host(Kernel& kernel);
 

@@ -119,8 +119,12 @@ std::vector<Step> network_plan(const Network& network) {
   return plan;
 }
 
-std::vector<Step> namespace_plan(const std::string& name, pid_t pid) {
-  return {host(Namespace{name, pid}), inside(sysctl("net.ipv4.ping_group_range", "0\t2147483647")),
+std::vector<Step> name_plan(const std::string& name, pid_t pid) {
+  return {host(Namespace{name, pid})};
+}
+
+std::vector<Step> namespace_plan() {
+  return {inside(sysctl("net.ipv4.ping_group_range", "0\t2147483647")),
           inside(sysctl("net.ipv4.ip_unprivileged_port_start", "0")), inside(LinkUp{"lo"})};
 }
 

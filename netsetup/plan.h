@@ -27,7 +27,8 @@ struct NetworkSpec {
   bool ipv6 = true;              // where the host has it
   bool internal = false;
   bool isolated = false;
-  std::optional<unsigned> mtu;  // bytes; nothing: that of the host's way out
+  std::optional<unsigned> mtu;        // bytes; nothing: that of the host's way out
+  std::optional<Ip> publish_address;  // of published ports that name none
 };
 
 /// A container's place in a network.
@@ -57,8 +58,10 @@ std::vector<Step> host_plan(const Closed& closed);
 /// That part of it which opens what was found later.
 std::vector<Step> opening_plan(const Closed& closed);
 std::vector<Step> network_plan(const Network& network);
-/// What a container has whatever networks it is in. PID: its process 1.
-std::vector<Step> namespace_plan(const std::string& name, pid_t pid);
+/// What a container has whatever networks it is in: its namespace's name (PID: its process 1),
+/// where it is in one, and then the rest.
+std::vector<Step> name_plan(const std::string& name, pid_t pid);
+std::vector<Step> namespace_plan();
 /// NAME: the container's.
 std::vector<Step> attachment_plan(const std::string& name, const Network& network,
                                   const Endpoint& endpoint);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "netsetup/networks.h"
 #include "netsetup/port_owner.h"
 
 namespace netsetup {
@@ -92,7 +93,10 @@ void swallow_nothing(int socket) {
 
 base::UniqueFd hold(PublishedPort& port, const Reservation::Publisher& publisher) {
   const bool udp = port.protocol == Protocol::Udp;
-  const bool v4 = port.host_address && port.host_address->family == Family::V4;
+  // A datagram to [::1] that is not translated would be swallowed by a socket of both families, and
+  // its sender wait; without one it is refused.
+  const bool v4 =
+      port.host_address ? port.host_address->family == Family::V4 : udp && !serves_loopback6();
   const auto open = [&](int family) {
     return base::UniqueFd(::socket(family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0));
   };

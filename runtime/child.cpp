@@ -23,6 +23,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -52,6 +53,8 @@ int set_up_and_run(const ChildConfig& config, const Channel& channel) {
   base::test_role("init");
   base::test_point("born");
   check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG");
+  if (config.network >= 0)
+    check(::setns(config.network, CLONE_NEWNET), "enter the other container's network namespace");
   // Locks are our parent's alone: its death must free them at once.
   close_all_but({config.root.etc_files, channel.fd(), config.input, config.output});
   std::fill(config.arguments.begin(), config.arguments.end(), '\0');

@@ -30,6 +30,7 @@ struct ChildConfig {
   bool tty = false;                      // the program gets a terminal of its own
   int input = -1;                        // its standard input, -1: ours
   int output = -1;                       // its standard output and error, -1: ours
+  int network = -1;                      // the network namespace to enter, -1: there already
   int stop_signal = SIGTERM;             // asks the container to end
   std::span<char> arguments;             // of mini-run: wiped, since /proc/1/cmdline shows them
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/config.h"
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -13,8 +14,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "netsetup/record.h"
+#include "netsetup/state.h"
 #include "runtime/configs.h"
+#include "runtime/description.h"
 #include "runtime/etc_files.h"
+#include "runtime/network_file.h"
 
 namespace runtime {
 
@@ -86,10 +91,23 @@ BpfProgram compile_file(const std::string& path, CapabilitySet capabilities) {
   }
 }
 
-netsetup::NetworkSpec network_spec(const std::string& name) {
-  netsetup::NetworkSpec spec;
-  spec.bridge = name;
-  return spec;
+/// The network namespace of the container NAME, which runs.
+base::UniqueFd network_of(const std::string& name) {
+  const auto state = netsetup::State::peek();
+  const base::UniqueFd directory(state.valid()
+                                     ? ::openat(state.get(), cat("containers/", name).c_str(),
+                                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                                     : -1);
+  if (directory.valid()) {
+    const auto description = read_description(directory.get());
+    // Opened first: its pid is its own as long as it lives after that.
+    base::UniqueFd space(description ? ::open(cat("/proc/", description->init, "/ns/net").c_str(),
+                                              O_RDONLY | O_CLOEXEC)
+                                     : -1);
+    if (space.valid() && netsetup::is_alive(directory.get())) return space;
+  }
+  throw base::Error(cat("--network container:", name,
+                        ": no container of that name runs; `minictl ps` lists them"));
 }
 
 }  // namespace
@@ -101,7 +119,9 @@ Config decide(const Options& options) {
       options.name.empty() ? made_up_name(options.command.front(), run) : options.name;
   config.network = {configs::Ruleset, name, options.name.empty(), {}, options.ports, run};
   for (const auto& choice : options.networks)
-    config.network.networks.push_back({network_spec(choice.name), choice.addresses, choice.mac});
+    config.network.networks.push_back({read_network(choice.name), choice.addresses, choice.mac});
+  config.own_network = !options.host_network && options.network_of.empty();
+  if (!options.network_of.empty()) config.other_network = network_of(options.network_of);
 
   ChildConfig& child = config.child;
   child.hostname = options.hostname.empty() ? name : options.hostname;
@@ -112,6 +132,7 @@ Config decide(const Options& options) {
   child.in_foreground = ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
   child.arguments = options.arguments;
   child.stop_signal = options.stop_signal;
+  child.network = config.other_network.get();
   child.capabilities =
       resolve_capabilities(default_capabilities(), options.cap_add, options.cap_drop);
 

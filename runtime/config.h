@@ -17,6 +17,8 @@ struct Config {
   netsetup::NetworkRequest network;
   ChildConfig child;
   std::string resolv_conf;
+  bool own_network = true;         // a network namespace of its own
+  base::UniqueFd other_network;    // else: another container's, or, where this is none, the host's
   std::vector<std::string> notes;  // lines for the user
   BpfProgram seccomp;              // what child.seccomp points at, where it is not the default
 };

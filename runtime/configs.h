@@ -8,10 +8,11 @@
 
 namespace configs {
 
-extern const std::string_view Ruleset;       // configs/ruleset.nft
-extern const std::string_view Seccomp;       // configs/seccomp.json
-extern const std::string_view Capabilities;  // configs/capabilities.json
-extern const std::string_view HostRoot;      // configs/host-root.json
+extern const std::string_view Ruleset;         // configs/ruleset.nft
+extern const std::string_view Seccomp;         // configs/seccomp.json
+extern const std::string_view Capabilities;    // configs/capabilities.json
+extern const std::string_view HostRoot;        // configs/host-root.json
+extern const std::string_view DefaultNetwork;  // configs/networks/mini0.json
 
 }  // namespace configs
 

@@ -59,12 +59,12 @@ class Timing {
 };
 
 /// The child, cloned into namespaces of its own. In the child this does not return.
-Child clone_child(const ChildConfig& config, Channel parent_end, Channel child_end,
-                  Channel& channel) {
+Child clone_child(const Config& config, Channel parent_end, Channel child_end, Channel& channel) {
   int pidfd = -1;
   clone_args args{};
-  args.flags = CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-               CLONE_NEWCGROUP | CLONE_PIDFD;
+  args.flags =
+      CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_PIDFD;
+  if (config.own_network) args.flags |= CLONE_NEWNET;
   args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
   args.exit_signal = SIGCHLD;
   // Init takes its signals with sigwaitinfo(2): all are blocked before there is an init.
@@ -75,7 +75,7 @@ Child clone_child(const ChildConfig& config, Channel parent_end, Channel child_e
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));  // 1
   if (pid == 0) {
     parent_end = Channel(base::UniqueFd());  // so that the parent's death can be seen
-    ::_exit(child_main(config, std::move(child_end)));
+    ::_exit(child_main(config.child, std::move(child_end)));
   }
   const int error = errno;
   check(::sigprocmask(SIG_SETMASK, &before, nullptr), "sigprocmask");
@@ -124,13 +124,13 @@ void explain_root(const rootfs::Root& root) {
 /// Our share of the start, while the child does its own.
 void supply(const Config& config, const Options& options, const Child& child,
             const Channel& channel, ContainerNetwork& network, Timing& timing) {
-  network.join();  // 2
+  if (!options.networks.empty()) network.join();  // 2
   base::test_point("joined");
   give_etc_files(config, options, network);
   send(channel, Message::Kind::Files);  // 3
   base::test_point("files sent");
   timing.mark("join");
-  network.connect(child.pid());  // 4
+  if (config.own_network) network.connect(child.pid());  // 4
   timing.mark("connect");
   if (options.explain) explain_root(config.child.root);
   send(channel, Message::Kind::Go);  // 5
@@ -269,7 +269,7 @@ void run(const Options& options, Herald* herald) {
   auto [parent_end, child_end] = Channel::make();
   Channel channel{base::UniqueFd()};
   timing.mark("reserve");
-  Child child = clone_child(config.child, std::move(parent_end), std::move(child_end), channel);
+  Child child = clone_child(config, std::move(parent_end), std::move(child_end), channel);
   timing.mark("clone");
   base::test_init_is(child.pid());
   base::test_point("cloned");

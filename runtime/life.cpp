@@ -11,6 +11,7 @@
 #include "base/say.h"
 #include "base/test_point.h"
 #include "base/text.h"
+#include "runtime/network_file.h"
 #include "runtime/options_values.h"
 #include "runtime/tidy.h"
 
@@ -93,6 +94,7 @@ Life::Life(const Options& options, const Config& config, ContainerNetwork& netwo
   control_.emplace(loop(), network.directory(),
                    [this](const Words& words) { return answer(words); });
   base::test_point("control made");
+  if (options.networks.empty()) return;  // no network that somebody could take away
   look_around();
   base::test_point("looked around");
   loop().at(since_ + Alert, [this] { mend(); });
@@ -266,7 +268,28 @@ std::optional<std::string> Life::answer(const Words& request) {
     supervisor_.kill(values::signal("--signal", request.at(1)));
     return "";
   }
+  if (verb == "connect" || verb == "disconnect") return change_networks(request);
   return change_ports(request);
+}
+
+/// "connect", a network, a MAC or "", addresses; or "disconnect", a network.
+std::string Life::change_networks(const Words& request) {
+  write_description(network_.directory(), description_);  // throws where there is no room for it
+  const std::string& name = request.at(1);
+  if (request.front() == "connect") {
+    netsetup::AttachmentRequest wanted{read_network(name), {}, {}};
+    if (!request.at(2).empty()) wanted.mac = values::mac(request[2]);
+    for (std::size_t i = 3; i < request.size(); ++i)
+      wanted.addresses.push_back(values::address("--ip", request[i]));
+    network_.connect(wanted);
+  } else {
+    network_.disconnect(name);
+  }
+  description_.networks = attached(network_);
+  write_description(network_.directory(), description_);
+  watch();  // other links now
+  let_go_of_memory();
+  return "";
 }
 
 /// "publish" or "unpublish", then ports as -p has them. The answer: the ports, one a line.

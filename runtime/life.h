@@ -44,6 +44,7 @@ class Life {
   void mend();
   void hold_flows();
   std::optional<std::string> answer(const Words& request);
+  std::string change_networks(const Words& request);
   std::string change_ports(const Words& request);
 
   const Options& options_;

@@ -76,7 +76,7 @@ constexpr std::array Entries{
           [](Options& o, Text v) { o.hostname = values::hostname(v); }},
     Entry{"--network", 0, "mini0",
           [](Options& o, Text v) {
-            o.networks.push_back({values::network_name(v), {}, {}});
+            o.networks.push_back({values::network_choice(v), {}, {}});
           }},
     Entry{"--ip", 0, "10.210.0.50",
           [](Options& o, Text v) { add_address(o, "--ip", v, netsetup::Family::V4); }},
@@ -253,9 +253,32 @@ std::vector<std::string> parse_words(CommandLine words, Options& options) {
   return rest;
 }
 
+/// --network none, host and container:NAME stand for themselves, and leave no networks.
+void decide_network(Options& options) {
+  const auto special = std::ranges::find_if(options.networks, [](const NetworkChoice& choice) {
+    return choice.name == "none" || choice.name == "host" ||
+           choice.name.starts_with(ContainerPrefix);
+  });
+  if (special == options.networks.end()) return;
+  const std::string name = special->name;
+  if (options.networks.size() > 1)
+    throw base::Error(
+        cat("--network ", name, " is no network beside others; leave out the others"));
+  if (!special->addresses.empty() || special->mac)
+    throw base::Error(
+        cat("--network ", name, " has no addresses to choose; leave out --ip, --ip6 and --mac"));
+  if (!options.ports.empty())
+    throw base::Error(
+        cat("--publish needs a network of the container's own, not --network ", name));
+  options.networks.clear();
+  options.host_network = name == "host";
+  if (name.starts_with(ContainerPrefix)) options.network_of = name.substr(ContainerPrefix.size());
+}
+
 /// What no option can see by itself.
 void check_together(Options& options) {
   if (options.networks.empty()) network_meant(options);
+  decide_network(options);
   if (options.command.empty()) {
     throw base::Error(
         "no program given, as in `mini-run --publish 8080:80 nginx`; `mini-run --help` shows all");

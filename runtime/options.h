@@ -34,7 +34,9 @@ struct Options {
   // the network
   std::string name;                                            // --name; empty: made up
   std::string hostname;                                        // --hostname; empty: the name
-  std::vector<NetworkChoice> networks;                         // --network, in order
+  std::vector<NetworkChoice> networks;                         // --network, in order; none: none
+  bool host_network = false;                                   // --network host
+  std::string network_of;                                      // --network container:NAME
   std::vector<netsetup::PublishedPort> ports;                  // -p
   std::vector<std::pair<std::string, netsetup::Ip>> add_host;  // --add-host NAME:IP
   std::vector<std::string> dns;                                // --dns
@@ -80,6 +82,7 @@ std::string_view help_text();
 std::vector<std::string_view> option_names();
 
 inline constexpr std::string_view DefaultNetwork = "mini0";
-inline constexpr std::string_view Version = "0.1.0";  // as project() in CMakeLists.txt
+inline constexpr std::string_view ContainerPrefix = "container:";  // of --network
+inline constexpr std::string_view Version = "0.1.0";               // as project() in CMakeLists.txt
 
 }  // namespace runtime

@@ -103,6 +103,13 @@ std::string network_name(std::string_view text) {
   return std::string(text);
 }
 
+std::string network_choice(std::string_view text) {
+  if (text == "none" || text == "host") return std::string(text);
+  if (text.starts_with(ContainerPrefix))
+    return cat(ContainerPrefix, container_name(text.substr(ContainerPrefix.size())));
+  return network_name(text);
+}
+
 netsetup::Ip address(std::string_view option, std::string_view text,
                      std::optional<netsetup::Family> family) {
   const auto address = netsetup::Ip::parse(text);

@@ -34,6 +34,8 @@ void check_distinct(const std::vector<netsetup::PublishedPort>& ports);
 std::string container_name(std::string_view text);  // [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 63
 std::string hostname(std::string_view text);      // RFC 1123, at most 64 bytes (uts_namespaces(7))
 std::string network_name(std::string_view text);  // the name of a bridge
+/// The same, or none, host, or container:NAME.
+std::string network_choice(std::string_view text);
 /// Of FAMILY, or of any.
 netsetup::Ip address(std::string_view option, std::string_view text,
                      std::optional<netsetup::Family> family = std::nullopt);

@@ -19,7 +19,22 @@ struct Listing {
 };
 int ps(const Listing& listing);
 int inspect(const Names& names, bool as_json);
+
 int networks(bool as_json);
+int inspect_networks(const Names& names);
+struct NetworkOptions {
+  std::vector<std::string> subnets;
+  std::vector<std::string> gateways;
+  bool internal = false;
+  bool isolated = false;
+  std::optional<std::string> mtu;
+  std::optional<std::string> ipv6;
+  std::vector<std::string> options;  // KEY=VALUE
+};
+int create_network(const std::string& name, const NetworkOptions& options);
+int remove_networks(const Names& names);
+/// REQUEST: what is asked of the container's mini-run (life.h).
+int change_network(const std::vector<std::string>& request, const std::string& container);
 
 struct LogView {
   bool follow = false;

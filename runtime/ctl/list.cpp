@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Containers and networks as tables, and the same as JSON.
+// Containers as a table, and the same as JSON.
 
-#include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -9,7 +8,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "netsetup/json.h"
-#include "netsetup/networks.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
 #include "runtime/ctl/table.h"
@@ -82,32 +80,6 @@ int ps(const Listing& listing) {
     rows.push_back({container.name, status_of(container, now), address_of(container),
                     ports_of(container), base::join(container.description.command, " ")});
   print(table(rows, terminal_width()));
-  return 0;
-}
-
-int networks(bool as_json) {
-  const auto containers = all_containers(false);
-  std::vector<std::vector<std::string>> rows = {{"NETWORK", "SUBNETS", "CONTAINERS"}};
-  json all = json::array();
-  for (const auto& network : netsetup::networks()) {
-    std::vector<std::string> names;
-    for (const auto& container : containers)
-      if (std::ranges::find(container.description.networks, network.bridge, &Attached::network) !=
-          container.description.networks.end())
-        names.push_back(container.name);
-    std::vector<std::string> subnets;
-    for (const auto& gateway : network.gateways)
-      subnets.push_back(netsetup::Cidr{gateway.first(), gateway.prefix}.text());
-    rows.push_back({network.bridge, base::join(subnets, " "), base::join(names, ", ")});
-    json j = network;
-    j["subnets"] = subnets;
-    j["containers"] = names;
-    all.push_back(std::move(j));
-  }
-  if (as_json)
-    print_json(all);
-  else
-    print(table(rows, terminal_width()));
   return 0;
 }
 

@@ -31,6 +31,9 @@ struct Line {
   ctl::Listing listing;
   ctl::LogView view;
   ctl::Execution execution;
+  ctl::NetworkOptions network;
+  std::string container;
+  std::string mac;
   std::optional<std::string> timeout;
   std::string signal = "KILL";
   std::vector<std::string> environment;
@@ -74,10 +77,6 @@ void add_listings(CLI::App& app, Line& line) {
   inspect->add_option("NAME", line.names, "containers")->required()->type_name("");
   inspect->add_flag("--json", line.json, "as JSON");
   inspect->callback([&line] { line.status = ctl::inspect(line.names, line.json); });
-
-  auto* network = add_command(app, "network", "the networks, and who is on them", "network");
-  network->add_flag("--json", line.json, "as JSON");
-  network->callback([&line] { line.status = ctl::networks(line.json); });
 
   auto* logs = add_command(app, "logs", "what a detached container has said", "logs -f -n 20 web");
   logs->add_option("NAME", line.name, "container")->required()->type_name("");
@@ -140,6 +139,70 @@ void add_port(CLI::App& app, Line& line) {
   });
 }
 
+void add_network_changes(CLI::App& network, Line& line) {
+  auto* connect = add_command(network, "connect", "a running container joins a network",
+                              "network connect lab0 web");
+  connect->add_option("NETWORK", line.name, "network")->required()->type_name("");
+  connect->add_option("CONTAINER", line.container, "container")->required()->type_name("");
+  for (const char* option : {"--ip", "--ip6"})
+    connect->add_option(option, line.words, "its address there")
+        ->type_name("ADDRESS")
+        ->allow_extra_args(false);
+  connect->add_option("--mac", line.mac, "its MAC there")->type_name("ADDRESS");
+  connect->callback([&line] {
+    Words request = {"connect", values::network_name(line.name), line.mac};
+    for (const auto& word : line.words) request.push_back(values::address("--ip", word).text());
+    if (!line.mac.empty()) values::mac(line.mac);
+    line.status = ctl::change_network(request, line.container);
+  });
+  auto* disconnect =
+      add_command(network, "disconnect", "it leaves one", "network disconnect lab0 web");
+  disconnect->add_option("NETWORK", line.name, "network")->required()->type_name("");
+  disconnect->add_option("CONTAINER", line.container, "container")->required()->type_name("");
+  disconnect->callback([&line] {
+    line.status = ctl::change_network({"disconnect", line.name}, line.container);
+  });
+}
+
+void add_network(CLI::App& app, Line& line) {
+  auto* network =
+      add_command(app, "network", "networks: all of them, or create, rm, ...", "network");
+  network->require_subcommand(0, 1);
+  network->add_flag("--json", line.json, "as JSON");
+  auto* ls = add_command(*network, "ls", "all of them, and who is on them", "network ls");
+  ls->add_flag("--json", line.json, "as JSON");
+  auto* inspect = add_command(*network, "inspect", "all that is known of one, as JSON",
+                              "network inspect mini0");
+  inspect->add_option("NETWORK", line.names, "networks")->required()->type_name("");
+  inspect->callback([&line] { line.status = ctl::inspect_networks(line.names); });
+  auto* create = add_command(*network, "create", "describes one, for mini-run --network",
+                             "network create lab0 --subnet 10.5.0.0/24");
+  auto& options = line.network;
+  create->add_option("NETWORK", line.name, "its name, and its bridge's")->required()->type_name("");
+  create->add_option("--subnet", options.subnets, "of IPv4, of IPv6 (chosen)")
+      ->type_name("SUBNET")
+      ->allow_extra_args(false);
+  create->add_option("--gateway", options.gateways, "the bridge's address (the first)")
+      ->type_name("ADDRESS")
+      ->allow_extra_args(false);
+  create->add_flag("--internal", options.internal, "no way out, no services of the host");
+  create->add_flag("--isolated", options.isolated, "its containers cannot talk to each other");
+  create->add_option("--mtu", options.mtu, "in bytes (the way out's)")->type_name("BYTES");
+  create->add_option("--ipv6", options.ipv6, "on or off (on)")->type_name("WHETHER");
+  create->add_option("--option", options.options, "a key of its description")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  create->callback([&line] { line.status = ctl::create_network(line.name, line.network); });
+  auto* rm = add_command(*network, "rm", "forgets descriptions", "network rm lab0");
+  rm->add_option("NETWORK", line.names, "networks")->required()->type_name("");
+  rm->callback([&line] { line.status = ctl::remove_networks(line.names); });
+  add_network_changes(*network, line);
+  network->callback([&line, network, ls] {
+    const auto given = network->get_subcommands();
+    if (given.empty() || given.front() == ls) line.status = ctl::networks(line.json);
+  });
+}
+
 void add_exec(CLI::App& app, Line& line, char** argv) {
   auto* exec = add_command(app, "exec", "runs another program in a container", "exec -it web bash");
   exec->prefix_command();
@@ -177,6 +240,7 @@ int run(int argc, char** argv) {
   add_listings(app, line);
   add_steering(app, line);
   add_port(app, line);
+  add_network(app, line);
   add_exec(app, line, argv);
   app.footer(
       "Example: minictl ps -a\n"

@@ -213,7 +213,7 @@ def listeners(text):
 def take(world):
     link, address, route4, route6, rule4, rule6, ruleset, flows, sockets = answers(
         world, LINKS, ADDRESSES, *ROUTES, "ip -j -d -4 rule", "ip -j -d -6 rule", RULES,
-        "conntrack -L 2>/dev/null || true", "ss -tulnH")
+        "for f in ipv4 ipv6; do conntrack -L -f $f 2>/dev/null || true; done", "ss -tulnH")
     found = links(link) | addresses(address) | routes(route4, route6)
     for family, text in ("-4", rule4), ("-6", rule6):
         for rule in parsed(text):

@@ -197,8 +197,8 @@ class Detached(Case):
         front = self.world.start("--name", "front", "/bin/sh", "-c", "echo ready; exec sleep 1000")
         names = {line.split()[0] for line in self.world.run(["ip", "netns", "list"]).stdout.splitlines()}
         self.assertEqual(names, {"web", "front"})
-        self.assertRegex(self.world.run(["ip", "netns", "exec", "web", "ss", "-lntH"]).stdout, r"0\.0\.0\.0:80\s")
-        veth = self.inspect("web")["veth"]
+        self.assertRegex(self.world.run(["ip", "netns", "exec", "web", "ss", "-lntH"]).stdout, r"\*:80\s")
+        veth = self.inspect("web")["networks"][0]["veth"]
         self.assertEqual(snapshot.ip_json(self.world, "link", "show", veth)[0]["ifalias"], "web")
         front.stop()
         self.ctl("stop", "web")

@@ -23,7 +23,7 @@ class Harness(Case):
         self.assertFalse(os.path.exists("/run/else"))
 
     def test_the_machines_files_are_read_only(self):
-        for path in "/etc/x", "/opt/x", "/tmp/x", "/var/log/x":
+        for path in (f"{directory}/x-{os.getpid()}" for directory in ("/etc", "/opt", "/tmp", "/var/log")):
             self.assertNotEqual(self.world.run(["touch", path], check=False).returncode, 0, path)
             self.assertFalse(os.path.exists(path))
         self.world.sh(f"touch {self.world.directory}/x")

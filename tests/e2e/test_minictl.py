@@ -9,7 +9,7 @@ import time
 import snapshot
 import traffic
 from case import PYTHON, Case
-from world import CLIENT, HOST, MINICTL, Container
+from world import CLIENT, CLIENT6, HOST, HOST6, MINICTL, Container
 
 FOREVER = ["sleep", "1000"]
 STUBBORN = ["/bin/sh", "-c", "trap '' TERM INT HUP; echo ready; while :; do sleep 1; done"]
@@ -63,13 +63,15 @@ class MinictlCase(Case):
 
 
 class Shown(MinictlCase):
+    bridge_nf = 0  # so that [::1] is served
+
     def test_ps(self):
         """ps [-a] [-q] [--json]"""
         self.detach("--name", "one", "-p", "8080:80", *FOREVER)
         self.detach("--name", "two", "/bin/sh", "-c", "exit 3")
         self.until_ended("two")
         front = self.world.start("--name", "front", "/bin/sh", "-c", "echo ready; exec sleep 1000")
-        address = self.inspect("one")["address"]
+        address = self.inspect("one")["networks"][0]["addresses"][0]
         lines = self.ctl("ps").splitlines()
         self.assertEqual(lines[0].split(), ["NAME", "STATUS", "ADDRESS", "PORTS", "COMMAND"])
         self.assertEqual([line.split()[0] for line in lines[1:]], ["front", "one"])
@@ -99,16 +101,18 @@ class Shown(MinictlCase):
         seen = self.inspect("web")
         links = snapshot.ip_json(self.world, "-4", "addr", "show", "dev", "eth0", where=self.network("web"))
         info = links[0]["addr_info"][0]
-        self.assertIn(info["local"], seen["address"])
-        self.assertEqual(seen["mac"], links[0]["address"])
+        place = seen["networks"][0]
+        self.assertIn(info["local"], place["addresses"][0])
+        self.assertEqual(place["mac"], links[0]["address"])
         self.assertEqual((seen["user"], seen["workdir"], seen["command"]), ("nobody", "/srv", FOREVER))
         for kind, inode in seen["namespaces"].items():
             self.assertIn(str(inode), self.world.sh(f"readlink /proc/{seen['pid']}/ns/{kind}").stdout)
         mounted = {mount["target"] for mount in seen["mounts"]}
         self.assertEqual(mounted, set(self.world.sh(f"cut -d' ' -f5 /proc/{seen['pid']}/mountinfo").stdout.split()))
-        self.assertIn(seen["gateway"], str(seen["routes"]))
+        for gateway in place["gateways"]:
+            self.assertIn(gateway, str(seen["routes"]))
         text = self.ctl("inspect", "web")
-        for word in info["local"], seen["mac"], "8080", "nobody", "sleep 1000":
+        for word in info["local"], place["mac"], place["addresses"][1], "8080", "nobody", "sleep 1000":
             self.assertIn(word, text)
 
     def test_what_is_shown_fits_the_terminal(self):
@@ -124,38 +128,47 @@ class Shown(MinictlCase):
 
     def test_who_is_seen_with_which_address(self):
         """The truth table: which client is seen with which address"""
-        neighbour = self.world.start("/bin/sh", "-c", "echo ready; exec sleep 1000")
+        neighbour = self.world.start("--name", "neighbour", "/bin/sh", "-c", "echo ready; exec sleep 1000")
         for number, address in enumerate(["", "127.0.0.1:", f"{HOST}:"]):
             name = f"web{number}"
             self.detach("--rm", "--name", name, "--wait=60", "-p", f"{address}8080:80", *traffic.server())
             told = {row["client"]: row["seen_as"] for row in self.inspect(name)["clients"]}
-            inside, gateway = self.inspect(name)["address"].split("/")[0], self.inspect(name)["gateway"]
-            ways = {"a client beyond the host": ("client", HOST, 8080, CLIENT),
-                    "the host, by an address of its own": ("host", HOST, 8080, HOST),
-                    "the host, by 127.0.0.1 or localhost": ("host", "127.0.0.1", 8080, gateway),
-                    "a neighbour on the network, by the host's port": (neighbour.network, HOST, 8080, gateway),
-                    "the container itself, by the host's port": (self.network(name), HOST, 8080, gateway),
-                    "the host, by the container's address": ("host", inside, 80, gateway),
-                    "a neighbour, by the container's address": (neighbour.network, inside, 80, neighbour.address)}
-            for client, (where, host, port, peer) in ways.items():
-                with self.subTest(f"{address}: {client}"):
-                    answer = self.world.call(traffic.outcome, "tcp", host, port, where=where)
-                    self.assertEqual(answer.startswith("page saw"), client in told, answer)
-                    if client in told:
-                        self.assertEqual(answer, f"page saw {peer}")
-                        self.assertIn(told[client], (peer, "its own address", "that address"))
+            for family, loopback, client, host in (0, "127.0.0.1", CLIENT, HOST), (1, "::1", CLIENT6, HOST6):
+                inside, gateway = self.place(name, family)
+                next_door = self.place("neighbour", family)[0]
+                ways = {"a client beyond the host": ("client", host, 8080, client),
+                        "the host, by an address of its own": ("host", host, 8080, host),
+                        "the host, by 127.0.0.1, [::1] or localhost": ("host", loopback, 8080, gateway),
+                        "a neighbour on the network, by the host's port": (neighbour.network, host, 8080, gateway),
+                        "the container itself, by the host's port": (self.network(name), host, 8080, gateway),
+                        "the host, by the container's address": ("host", inside, 80, gateway),
+                        "a neighbour, by the container's address": (neighbour.network, inside, 80, next_door)}
+                for client, (where, to, port, peer) in ways.items():
+                    with self.subTest(f"{address}: {client}: {peer}"):
+                        answer = self.world.call(traffic.outcome, "tcp", to, port, where=where)
+                        published = port == 80 or not address or family == 0
+                        self.assertEqual(answer.startswith("page saw"), client in told and published, answer)
+                        if client in told and published:
+                            self.assertEqual(answer, f"page saw {peer}")
+                            self.assertTrue({*told[client].split(" or ")} & {peer, "its own address", "that address"})
             self.ctl("stop", "-t", "0", name)
+
+    def place(self, name, family):
+        """The address of a container and its gateway, of FAMILY (0: IPv4, 1: IPv6)."""
+        network = self.inspect(name)["networks"][0]
+        return network["addresses"][family].split("/")[0], network["gateways"][family]
 
     def test_network(self):
         """network [--json]"""
         self.detach("--name", "one", *FOREVER)
         self.detach("--name", "two", *FOREVER)
         self.detach("--name", "else", "--network", "mini7", *FOREVER)
-        networks = {each["name"]: each for each in json.loads(self.ctl("network", "--json"))}
+        networks = {each["bridge"]: each for each in json.loads(self.ctl("network", "--json"))}
         self.assertEqual({name: each["containers"] for name, each in networks.items()},
                          {"mini0": ["one", "two"], "mini7": ["else"]})
         gateways = snapshot.addresses(self.world.sh(snapshot.ADDRESSES).stdout)
-        self.assertIn(f"address mini7 {networks['mini7']['gateway']}", gateways)
+        for gateway in networks["mini7"]["gateways"]:
+            self.assertIn(f"address mini7 {gateway.split('/')[0]}", gateways)
         self.assertRegex(self.ctl("network"), r"(?m)^mini0 .*one, two$")
 
 

@@ -11,7 +11,7 @@ import time
 import snapshot
 import traffic
 from case import LOCAL_HOST, PYTHON, Case
-from world import CLIENT, HOST, HOST_OTHER, OTHER
+from world import CLIENT, CLIENT6, HOST, HOST6, HOST_OTHER, HOST_OTHER6, OTHER, OTHER6
 
 BOTH = ["-p", "8080:80", "-p", "8080:80/udp"]
 HOSTS_WITH_IPV6_FIRST = "::1 localhost\n127.0.0.1 localhost\n"
@@ -41,6 +41,14 @@ class Matrix(Case):
             (neighbour.network, HOST, None), (neighbour.network, bridge, None), (neighbour.network, HOST_OTHER, None),
             (distant.network, HOST, bridge), (distant.network, HOST_OTHER, bridge),
             (page.network, HOST, None), (page.network, bridge, None), (page.network, HOST_OTHER, None)]
+        inside6, bridge6 = self.ipv6_of(page)
+        loopback6 = [("host", "::1", bridge6), ("host", "localhost6", bridge6)] if self.bridge_nf == 0 else []
+        ways += loopback6 + [
+            ("client", HOST6, CLIENT6), ("other", HOST_OTHER6, OTHER6), ("client", HOST_OTHER6, CLIENT6),
+            ("host", HOST6, None), ("host", HOST_OTHER6, None), ("host", bridge6, None),
+            (neighbour.network, HOST6, None), (neighbour.network, bridge6, None), (neighbour.network, HOST_OTHER6, None),
+            (distant.network, HOST6, bridge6), (distant.network, HOST_OTHER6, bridge6),
+            (page.network, HOST6, None), (page.network, bridge6, None), (page.network, HOST_OTHER6, None)]
         for protocol in "tcp", "udp":
             for where, host, peer in ways:
                 with self.subTest(f"{protocol} to {host} from {where if isinstance(where, str) else 'a container'}"):
@@ -48,6 +56,28 @@ class Matrix(Case):
             with self.subTest(f"{protocol} directly from the neighbour"):
                 self.assertEqual(self.ask(protocol, page.address, 80, neighbour.network),
                                  f"page saw {neighbour.address}")
+                self.assertEqual(self.ask(protocol, inside6, 80, neighbour.network),
+                                 f"page saw {self.ipv6_of(neighbour)[0]}")
+            for where, inside in (distant.network, page.address), (distant.network, inside6), ("client", inside6):
+                with self.subTest(f"{protocol}: not directly to {inside} from elsewhere"):
+                    self.assertNotIn("page", self.ask(protocol, inside, 80, where, 0.5))
+
+    def ipv6_of(self, container):
+        """Its address, and that of its gateway."""
+        def first(*arguments):
+            return snapshot.ip_json(self.world, "-6", *arguments, where=container.network)[0]
+        address = first("addr", "show", "dev", "eth0", "scope", "global")["addr_info"][0]["local"]
+        return address, first("route", "show", "default")["gateway"]
+
+    def test_loopback_of_ipv6_is_refused_at_once_where_its_answers_would_be_lost(self):
+        """[::1] included; never a hang"""
+        self.world.start(*BOTH, *traffic.server())
+        for protocol in "tcp", "udp":
+            answer = self.ask(protocol, "::1")
+            if self.bridge_nf == 0:
+                self.assertRegex(answer, "^page saw")
+            else:
+                self.assertEqual(answer, "ConnectionRefusedError")
 
     def test_the_host_has_a_name(self):
         """host.mini.internal (and host.docker.internal) is the host"""
@@ -59,15 +89,24 @@ class Matrix(Case):
     def test_the_way_out(self):
         """Masquerade for the way out"""
         self.world.popen(traffic.server("outside", 7000), where="client")
+        self.until(lambda: self.ask("tcp", CLIENT6, 7000) == f"outside saw {HOST6}", "the server outside, by IPv6")
         container = self.world.start("/bin/sh", "-c", "echo ready; exec sleep 1000")
         self.until(lambda: self.ask("tcp", CLIENT, 7000) == f"outside saw {HOST}", "the server outside")
         for protocol in "tcp", "udp":
             self.assertEqual(self.ask(protocol, CLIENT, 7000, container.network), f"outside saw {HOST}")
+            self.assertEqual(self.ask(protocol, CLIENT6, 7000, container.network), f"outside saw {HOST6}")
 
     def test_an_address_of_its_own(self):
         """-p [ADDR:]HOST:CONTAINER[/tcp|/udp], repeatable"""
         self.world.start("-p", f"{HOST}:8080:80", *traffic.server("one"))
         self.world.start("-p", f"{HOST_OTHER}:8080:80", "-p", f"{HOST_OTHER}:8081:80", *traffic.server("two"))
+        self.world.start("-p", f"[{HOST6}]:8080:80", *traffic.server("three"))
+        self.world.start("-p", "[::]:8082:80", *traffic.server("four"))
+        self.world.start("-p", "0.0.0.0:8082:80", *traffic.server("five"))
+        self.assertEqual(self.ask("tcp", HOST6, where="client"), f"three saw {CLIENT6}")
+        self.assertEqual(self.ask("tcp", HOST6, 8082, where="client"), f"four saw {CLIENT6}")
+        self.assertEqual(self.ask("tcp", HOST, 8082, where="client"), f"five saw {CLIENT}")
+        self.assertEqual(self.ask("tcp", HOST_OTHER6, where="other", timeout=0.5), "ConnectionRefusedError")
         self.assertEqual(self.ask("tcp", HOST, where="client"), f"one saw {CLIENT}")
         self.assertEqual(self.ask("tcp", HOST_OTHER, where="other"), f"two saw {OTHER}")
         self.assertEqual(self.ask("tcp", HOST_OTHER, 8081, where="other"), f"two saw {OTHER}")

@@ -8,8 +8,10 @@ import time
 SERVER = r"""
 import selectors, socket, sys
 address, port, name = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-tcp = socket.create_server((address, port), backlog=64)
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+tcp = socket.create_server((address, port), family=family, backlog=64, dualstack_ipv6=address == "::")
+udp = socket.socket(family, socket.SOCK_DGRAM)
+if address == "::": udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 udp.bind((address, port))
 ready = selectors.DefaultSelector()
 ready.register(tcp, selectors.EVENT_READ)
@@ -20,15 +22,17 @@ while True:
         if key.fileobj is tcp:
             peer, where = tcp.accept()
             peer.recv(1000)
-            peer.sendall(f"HTTP/1.0 200 OK\r\n\r\n{name} saw {where[0]}\n".encode())
+            seen = where[0].removeprefix("::ffff:")
+            peer.sendall(f"HTTP/1.0 200 OK\r\n\r\n{name} saw {seen}\n".encode())
             peer.close()
         else:
             data, where = udp.recvfrom(1000)
-            udp.sendto(f"{name} saw {where[0]}".encode(), where)
+            seen = where[0].removeprefix("::ffff:")
+            udp.sendto(f"{name} saw {seen}".encode(), where)
 """
 
 
-def server(name="page", port=80, address="0.0.0.0"):
+def server(name="page", port=80, address="::"):
     """The argument vector of that server."""
     return ["/usr/bin/python3", "-c", SERVER, address, str(port), name]
 

@@ -5,6 +5,8 @@
            eth0 ------------- eth1    eth0 ---------------- eth0
                      198.51.100.1    203.0.113.1
 
+(of IPv6 2001:db8:2::2, ::1 and 2001:db8:1::1, ::2).
+
 Theory of operation. A holder process is process 1 of new pid, net, mount, uts, ipc and cgroup
 namespaces; two children of it hold the networks of `client` and `other`, whose only way anywhere is
 the host. Killing the holder ends everything that was ever started in the World, and the holder dies
@@ -26,6 +28,8 @@ import snapshot
 
 HOST, CLIENT = "203.0.113.1", "203.0.113.2"
 HOST_OTHER, OTHER = "198.51.100.1", "198.51.100.2"
+HOST6, CLIENT6 = "2001:db8:1::1", "2001:db8:1::2"
+HOST_OTHER6, OTHER6 = "2001:db8:2::1", "2001:db8:2::2"
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MINI_RUN = os.path.abspath(os.environ.get("MINI_RUN", f"{REPOSITORY}/build/mini-run"))
 MINICTL = os.path.join(os.path.dirname(MINI_RUN), "minictl")
@@ -35,7 +39,7 @@ ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=
 NAMESPACES = ("mnt", "net", "uts", "ipc", "cgroup", "pid")
 
 # What a name means must not depend on the machine that the tests run on.
-HOSTS = "127.0.0.1 localhost\n127.0.1.1 testhost\n::1 ip6-localhost ip6-loopback\n"
+HOSTS = "127.0.0.1 localhost\n127.0.1.1 testhost\n::1 ip6-localhost ip6-loopback localhost6\n"
 RESOLV_CONF = "nameserver 203.0.113.53\n"
 
 HOST_BATCH = """\
@@ -44,15 +48,20 @@ link add eth0 address 02:00:00:00:00:01 type veth peer name eth0 address 02:00:0
 link add eth1 address 02:00:00:00:01:01 type veth peer name eth0 address 02:00:00:00:01:02 netns {other}
 addr add 203.0.113.1/24 dev eth0
 addr add 198.51.100.1/24 dev eth1
+addr add 2001:db8:1::1/64 dev eth0
+addr add 2001:db8:2::1/64 dev eth1
 link set eth0 up
 link set eth1 up
 route add default via 203.0.113.2
+route add default via 2001:db8:1::2
 """
 CLIENT_BATCH = """\
 link set lo up
 addr add {address}/24 dev eth0
+addr add {address6}/64 dev eth0
 link set eth0 up
 route add default via {gateway}
+route add default via {gateway6}
 """
 
 
@@ -175,11 +184,13 @@ class World:
             _quiet_ipv6()
             _write("/proc/sys/net/ipv4/ip_forward", "0")
             if bridge_nf is not None and os.path.exists("/proc/sys/net/bridge"):
-                _write("/proc/sys/net/bridge/bridge-nf-call-iptables", str(bridge_nf))
+                for family in "ip", "ip6":
+                    _write(f"/proc/sys/net/bridge/bridge-nf-call-{family}tables", str(bridge_nf))
             _ip_batch(HOST_BATCH.format(client=clients[0], other=clients[1]))
-            for pid, address, gateway in (clients[0], CLIENT, HOST), (clients[1], OTHER, HOST_OTHER):
+            for pid, address, gateway, address6, gateway6 in (
+                    (clients[0], CLIENT, HOST, CLIENT6, HOST6), (clients[1], OTHER, HOST_OTHER, OTHER6, HOST_OTHER6)):
                 fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-                _ip_batch(CLIENT_BATCH.format(address=address, gateway=gateway),
+                _ip_batch(CLIENT_BATCH.format(address=address, gateway=gateway, address6=address6, gateway6=gateway6),
                           lambda fd=fd: ns.setns(fd, "net"))
                 os.close(fd)
             _await_link_local_addresses("eth0", "eth1")

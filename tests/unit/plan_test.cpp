@@ -39,8 +39,8 @@ std::vector<Step> whole_plan() {
                          false,
                          true});
   for (const auto& part :
-       {network_plan(Mini), namespace_plan("web", 0), attachment_plan("web", Mini, Web),
-        publish_plan("web", Addresses, Ports)})
+       {network_plan(Mini), name_plan("web", 0), namespace_plan(),
+        attachment_plan("web", Mini, Web), publish_plan("web", Addresses, Ports)})
     plan.insert(plan.end(), part.begin(), part.end());
   return plan;
 }
