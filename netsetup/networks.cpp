@@ -30,27 +30,44 @@ constexpr unsigned LeastMtu6 = 1280;   // of IPv6, RFC 8200
 
 bool host_has_ipv6() { return read_sysctl("net.ipv6.conf.all.disable_ipv6") == "0"; }
 
+/// Where the host's own addresses and its routes lead.
+struct Taken {
+  explicit Taken(netlink::Socket& socket) : routes(rtnl::route_destinations(socket)) {
+    for (const auto& address : rtnl::addresses(socket)) own.push_back(address.cidr);
+  }
+  [[nodiscard]] std::vector<Cidr> all() const {
+    auto both = own;
+    both.insert(both.end(), routes.begin(), routes.end());
+    return both;
+  }
+  std::vector<Cidr> own;
+  std::vector<Cidr> routes;
+};
+
 /// GATEWAY of NAME must not lie in what the host has already. A route that is wider than the subnet
 /// (a VPN's, of all private addresses) is no conflict: the narrower one wins.
-void check_free(const std::string& name, const Cidr& gateway, const std::vector<Cidr>& taken) {
-  const auto other = std::ranges::find_if(taken, [&](const Cidr& one) {
-    return one.overlaps(gateway) && one.prefix >= gateway.prefix;
-  });
-  if (other != taken.end())
-    throw Error(
-        cat("the network ", name, ": its subnet ", Cidr{gateway.first(), gateway.prefix}.text(),
-            " overlaps ", other->text(),
-            ", which an address or a route of this host has (see `ip address`, `ip route`)"));
+void check_free(const std::string& name, const Cidr& gateway, const Taken& taken) {
+  const auto overlaps = [&](const Cidr& one) { return one.overlaps(gateway); };
+  auto other = std::ranges::find_if(taken.own, overlaps);
+  if (other == taken.own.end()) {
+    other = std::ranges::find_if(taken.routes, [&](const Cidr& one) {
+      return overlaps(one) && one.prefix >= gateway.prefix;
+    });
+    if (other == taken.routes.end()) return;
+  }
+  throw Error(cat("the network ", name, ": its subnet ",
+                  Cidr{gateway.first(), gateway.prefix}.text(), " overlaps ", other->text(),
+                  ", which an address or a route of this host has (see `ip address`, `ip route`)"));
 }
 
 Cidr first_of(const Cidr& subnet) { return {subnet.first().plus(1), subnet.prefix}; }
 
-Cidr choose_gateway(const NetworkSpec& spec, const std::vector<Cidr>& taken) {
+Cidr choose_gateway(const NetworkSpec& spec, const Taken& taken) {
   if (spec.gateway) {
     check_free(spec.bridge, *spec.gateway, taken);
     return *spec.gateway;
   }
-  const auto subnet = choose_subnet(SubnetPrefix, taken);
+  const auto subnet = choose_subnet(SubnetPrefix, taken.all());
   if (!subnet)
     throw Error(
         "no subnet is free for the bridge: addresses and routes of this host cover "
@@ -58,12 +75,12 @@ Cidr choose_gateway(const NetworkSpec& spec, const std::vector<Cidr>& taken) {
   return first_of(*subnet);
 }
 
-std::optional<Cidr> choose_gateway6(const NetworkSpec& spec, const std::vector<Cidr>& taken) {
+std::optional<Cidr> choose_gateway6(const NetworkSpec& spec, const Taken& taken) {
   if (spec.gateway6) {
     check_free(spec.bridge, *spec.gateway6, taken);
     return spec.gateway6;
   }
-  const auto subnet = choose_subnet6(taken);
+  const auto subnet = choose_subnet6(taken.all());
   return subnet ? std::optional(first_of(*subnet)) : std::nullopt;
 }
 
@@ -123,8 +140,7 @@ std::vector<Network> networks() {
 
 Network choose_network(Kernel& kernel, const NetworkSpec& spec) {
   auto& socket = kernel.host_route();
-  auto taken = rtnl::route_destinations(socket);
-  for (const auto& address : rtnl::addresses(socket)) taken.push_back(address.cidr);
+  const Taken taken(socket);
   Network network{spec.bridge,
                   {choose_gateway(spec, taken)},
                   spec.internal,
