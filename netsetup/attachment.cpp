@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 
+#include "base/error.h"
 #include "base/text.h"
+#include "netsetup/foreign.h"
 #include "netsetup/plan.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/transaction.h"
@@ -29,6 +31,11 @@ void Attachment::join(Kernel& kernel, const Observer& observer, const Scope::Rep
       [&](Journal& journal) {
         const Network network = choose_network(kernel, request_.network);
         apply_all(kernel, journal, observer, network_plan(network));
+        try {
+          netsetup::make_exceptions(kernel, journal, observer, network);
+        } catch (const base::Error&) {
+          // Others' firewalls are no reason not to start: the next look tries again, and throws.
+        }
         return description_of(network);
       },
       [&](const std::string& description) {
@@ -40,6 +47,11 @@ void Attachment::join(Kernel& kernel, const Observer& observer, const Scope::Rep
   network_ = network_of(state_, scope_name_, up);
   lease_ = Lease::take(scope_.directory(), network_, request_.addresses);
   place(lease_->addresses());
+}
+
+void Attachment::make_exceptions(Kernel& kernel, const Observer& observer) const {
+  Journal journal(scope_.directory());
+  netsetup::make_exceptions(kernel, journal, observer, network_);
 }
 
 void Attachment::place(std::vector<Ip> addresses) {
@@ -62,6 +74,8 @@ void Attachment::preview(Kernel& kernel, const std::string& name, std::vector<St
     const auto steps = network_plan(network_);
     network.insert(network.end(), steps.begin(), steps.end());
   }
+  const auto exceptions = exception_plan(kernel, network_);
+  network.insert(network.end(), exceptions.begin(), exceptions.end());
   const base::UniqueFd directory(
       state_ < 0
           ? -1

@@ -34,6 +34,9 @@ class Attachment {
 
   /// Needs: the host's share. Throws Error.
   void join(Kernel& kernel, const Observer& observer, const Scope::Repair& mend);
+  /// Exceptions in others' firewalls (foreign.h), where they are missing. Needs: join(). Throws
+  /// Error.
+  void make_exceptions(Kernel& kernel, const Observer& observer) const;
   void release() noexcept { lease_.reset(); }
   /// Returns what failed, a line each.
   std::vector<std::string> leave(Kernel& kernel) noexcept { return scope_.leave(kernel); }

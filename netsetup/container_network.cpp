@@ -55,7 +55,8 @@ void append(std::vector<Step>& plan, const std::vector<Step>& steps) {
   plan.insert(plan.end(), steps.begin(), steps.end());
 }
 
-void collect(std::vector<std::string>& all, const std::vector<std::string>& more) {
+template <class Item>
+void collect(std::vector<Item>& all, const std::vector<Item>& more) {
   all.insert(all.end(), more.begin(), more.end());
 }
 
@@ -342,26 +343,16 @@ void ContainerNetwork::open_late_interfaces() {
   apply_all(kernel_, journal, observer_, plan);
 }
 
-std::vector<std::string> ContainerNetwork::foreign_drops() {
-  std::vector<std::string> lines;
-  if (attachments_.empty()) return lines;
-  const std::string& bridge = attachments_.front().name();
-  for (const auto& chain : kernel_.nft().dropping_forward_chains(bridge)) {
-    if (chain.names_interface) continue;  // there is an exception for us already
-    std::string remedy = cat("nft insert rule ", chain.family, " ", chain.table, " ", chain.chain,
-                             " iifname ", bridge, " accept; nft insert rule ", chain.family, " ",
-                             chain.table, " ", chain.chain, " oifname ", bridge, " accept");
-    if (chain.docker_user)
-      remedy = cat("iptables -I DOCKER-USER -i ", bridge, " -j ACCEPT; iptables -I DOCKER-USER -o ",
-                   bridge, " -j ACCEPT");
-    else if (chain.ufw)
-      remedy = cat("ufw route allow in on ", bridge, "; ufw route allow out on ", bridge);
-    lines.push_back(
-        cat("the chain ", chain.family, " ", chain.table, " ", chain.chain,
-            " drops what is forwarded, also to and from this container; mend it with: ", remedy));
+std::vector<Trouble> ContainerNetwork::foreign_drops() {
+  std::vector<Trouble> troubles;
+  for (auto& attachment : attachments_) {
+    attachment.make_exceptions(kernel_, observer_);
+    collect(troubles, netsetup::foreign_drops(kernel_, attachment.network()));
   }
-  return lines;
+  return troubles;
 }
+
+std::optional<std::string> ContainerNetwork::passed_by() { return netsetup::passed_by(kernel_); }
 
 std::vector<Step> preview(NetworkRequest request) {
   Kernel kernel(request.ruleset);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "netsetup/attachment.h"
+#include "netsetup/foreign.h"
 #include "netsetup/plan.h"
 #include "netsetup/record.h"
 #include "netsetup/reservation.h"
@@ -80,9 +81,11 @@ class ContainerNetwork {
   /// Interfaces that have come, or got their address, since the host's share was set up: traffic
   /// may come in by them too.
   void open_late_interfaces();
-  /// Chains of others that would drop what is forwarded for this network, with the remedy, a line
-  /// each.
-  std::vector<std::string> foreign_drops();
+  /// Makes the exceptions that are missing in others' firewalls; returns what would drop all the
+  /// same. Throws Error.
+  std::vector<Trouble> foreign_drops();
+  /// netsetup::passed_by()
+  std::optional<std::string> passed_by();
 
  private:
   [[nodiscard]] Reservation::Publisher publisher() const;

@@ -76,6 +76,19 @@ std::string rules_command(const Step& step, const NetworkRules& rules) {
   return nft_command(statements);
 }
 
+std::string exception_command(const Step& step, const FirewallException& exception) {
+  const std::string where = cat(exception.family, " ", exception.table, " ", exception.chain);
+  const std::string mark = cat("comment \"", nft::TableComment, "\"");
+  if (step.verb == Verb::Delete)
+    return cat("nft -a list chain ", where, " | sed -n 's/.*ifname \"", exception.interface, "\".*",
+               mark, " # handle //p' | xargs -rn1 nft delete rule ", where, " handle");
+  const std::string add = exception.before == 0
+                              ? cat("add rule ", where)
+                              : cat("insert rule ", where, " position ", exception.before);
+  const std::string accept = cat(" \"", exception.interface, "\" counter accept ", mark);
+  return nft_command({cat(add, " iifname", accept), cat(add, " oifname", accept)});
+}
+
 std::string opened_command(const Step& step, const OpenedInterface& opened) {
   const std::string name = cat("\"", opened.name, "\"");
   const std::string_view family = opened.family == Family::V4 ? "ipv4" : "ipv6";
@@ -154,6 +167,7 @@ std::string command(const Step& step, std::string_view container) {
                           : cat("ip link delete ", bridge.name);
           },
           [&](const NetworkRules& rules) { return rules_command(step, rules); },
+          [&](const FirewallException& exception) { return exception_command(step, exception); },
           [&](const NetnsDirectory&) {
             return cat(create ? "mkdir -p " : "rmdir ", netns_name::Directory);
           },
@@ -229,6 +243,10 @@ std::string reason(const Step& step) {
           [](const NetworkRules&) -> std::string {
             return "Tells the rules which bridge is ours and which addresses live behind it.";
           },
+          [](const FirewallException& e) {
+            return cat("The chain ", e.chain, " is for exceptions: without one, ", e.table,
+                       " would drop what is forwarded.");
+          },
           [](const NetnsDirectory&) -> std::string {
             return "Where `ip netns` looks for names, so that it lists the containers.";
           },
@@ -292,6 +310,9 @@ std::string title(const Step& step) {
                  [](const Sysctl& s) { return cat(s.key, "=", s.value); },
                  [](const Bridge& b) { return cat("the bridge ", b.name); },
                  [](const NetworkRules& r) { return cat("the rules of ", r.network.bridge); },
+                 [](const FirewallException& e) {
+                   return cat("the exception in the chain ", e.chain);
+                 },
                  [](const NetnsDirectory&) -> std::string { return netns_name::Directory; },
                  [](const Namespace& n) { return cat("the namespace of ", n.name); },
                  [](const Veth& v) { return cat("the veth pair ", v.name); },

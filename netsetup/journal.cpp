@@ -98,6 +98,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenedInterface, name, family, bridge)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sysctl, key, value, ours, guard, guard_value)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Bridge, name, mac, mtu)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NetworkRules, network)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FirewallException, family, table, chain, interface, before)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LoopbackRoute, link, metric)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Isolated, link)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name, pid)
@@ -134,6 +135,8 @@ template <>
 constexpr std::string_view Name<Bridge> = "bridge";
 template <>
 constexpr std::string_view Name<NetworkRules> = "network-rules";
+template <>
+constexpr std::string_view Name<FirewallException> = "firewall-exception";
 template <>
 constexpr std::string_view Name<Namespace> = "namespace";
 template <>

@@ -198,6 +198,7 @@ std::optional<Step> Kernel::undo(const Step& step) {
           [&](const OpenedHost& opened) { return remove(opened); },
           [&](const LoopbackGate& gate) { return remove(gate); },
           [&](const NetworkRules& rules) { return remove(rules); },
+          [&](const FirewallException& exception) { return remove(exception); },
           [&](const Publish& publish) { return remove(publish); },
           // Dies with its namespace, unless somebody holds that: then it is not left on the bridge.
           [&](const Veth& veth) { return remove(veth); },
@@ -267,6 +268,7 @@ void Kernel::create(const Step& step) {
               rtnl::create_bridge(socket, bridge.name, bridge.mac, bridge.mtu);
           },
           [&](const NetworkRules& rules) { nft().add(elements(rules)); },
+          [&](const FirewallException& exception) { nft().add(exception); },
           [&](const NetnsDirectory&) { netns_name::make_directory(); },
           [&](const Namespace& space) { netns_name::add(space.name, space.pid); },
           [&](const Veth& veth) {
@@ -310,6 +312,7 @@ void Kernel::remove(const Step& step) {
                      rtnl::delete_link(host_route(), link->index);
                  },
                  [&](const NetworkRules& rules) { nft().remove(elements(rules)); },
+                 [&](const FirewallException& exception) { nft().remove(exception); },
                  [&](const Publish& publish) { unpublish(publish); },
                  [&](const Veth& veth) { remove_veth(veth); },
                  [&](const Flows& flows) {

@@ -25,16 +25,6 @@ using netlink::Nest;
 
 namespace {
 
-std::string comment_of(const nlattr* user_data) {
-  const auto bytes = netlink::value(user_data);
-  for (std::size_t at = 0; at + 2 <= bytes.size(); at += 2U + bytes[at + 1]) {
-    const auto text = bytes.subspan(at + 2);
-    if (bytes[at] != CommentTag || bytes[at + 1] == 0 || bytes[at + 1] > text.size()) continue;
-    return {reinterpret_cast<const char*>(text.data()), bytes[at + 1] - std::size_t{1}};
-  }
-  return {};
-}
-
 void put_value(Message& message, std::uint16_t type, const Bytes& bytes) {
   const Nest nest(message, type);
   message.put_bytes(NFTA_DATA_VALUE, bytes);
@@ -144,6 +134,16 @@ std::optional<Found> find_element(netlink::Socket& socket, const Element& elemen
 
 }  // namespace
 
+std::string comment_of(const nlattr* user_data) {
+  const auto bytes = netlink::value(user_data);
+  for (std::size_t at = 0; at + 2 <= bytes.size(); at += 2U + bytes[at + 1]) {
+    const auto text = bytes.subspan(at + 2);
+    if (bytes[at] != CommentTag || bytes[at + 1] == 0 || bytes[at + 1] > text.size()) continue;
+    return {reinterpret_cast<const char*>(text.data()), bytes[at + 1] - std::size_t{1}};
+  }
+  return {};
+}
+
 Bytes field(const Ip& address) { return {address.wire().begin(), address.wire().end()}; }
 
 Bytes field(Family family) {
@@ -221,8 +221,8 @@ std::vector<Bytes> Socket::keys(const std::string& set) {
   return all;
 }
 
-std::optional<Socket::Table> Socket::find_table(std::string_view name) {
-  Message message = table_message(NFT_MSG_GETTABLE, 0);
+std::optional<Socket::Table> Socket::find_table(std::string_view name, std::string_view family) {
+  Message message = table_message(NFT_MSG_GETTABLE, 0, family_number(family));
   message.put_string(NFTA_TABLE_NAME, name);
   std::optional<Table> table;
   const Answer answer = socket_.ask(message, [&](const nlmsghdr* reply) {

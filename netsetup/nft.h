@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
-#include "netsetup/address.h"
 #include "netsetup/netlink.h"
+#include "netsetup/step.h"
 
 namespace netsetup::nft {
 
@@ -69,7 +69,10 @@ class Socket {
     std::string comment;
     std::uint32_t owner = 0;  // the port of the netlink socket that owns it, 0: nobody
   };
-  std::optional<Table> find_table(std::string_view name = TableName);  // of family inet
+  std::optional<Table> find_table(std::string_view name = TableName,
+                                  std::string_view family = "inet");  // or "ip", "ip6"
+  [[nodiscard]] bool has_chain(std::string_view family, std::string_view table,
+                               std::string_view chain);
   void delete_table(std::string_view name = TableName);  // no error where there is none
 
   /// Sees to it that known connections outlive the rules (nft_flows.cpp) for as long as this socket
@@ -86,15 +89,23 @@ class Socket {
   /// empty where there is no table.
   std::string shape();
 
-  /// A base chain of hook `forward` of any family that IPv4 traverses (ip, inet), of a table other
+  /// A base chain of hook `forward` of a family that IP traverses (ip, ip6, inet), of a table other
   /// than ours, whose policy is drop or which has a rule that drops whatever comes to it.
   struct DroppingChain {
     std::string family, table, chain;
+    bool owned = false;  // only the netlink socket that owns the table may change it
+    /// Where in its table the program that made it wants exceptions: for INTERFACE.
+    std::optional<FirewallException> place = {};
+    bool excepted = false;         // our rules are there
+    bool accepted = false;         // others' rules accept all from, and all to, INTERFACE
     bool names_interface = false;  // some rule of its table compares a name with INTERFACE
-    bool docker_user = false;      // its table has a chain DOCKER-USER
-    bool ufw = false;              // its table has a chain ufw-...
   };
   std::vector<DroppingChain> dropping_forward_chains(const std::string& interface);
+  /// The rules of EXCEPTION that are not there yet, in one transaction. ENOENT: its chain, or the
+  /// rule that they go before, is gone.
+  void add(const FirewallException& exception);
+  /// Ours in its chain; no error where they, or it, are gone.
+  void remove(const FirewallException& exception);
 
   [[nodiscard]] int fd() const { return socket_.fd(); }
 

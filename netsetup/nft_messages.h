@@ -8,6 +8,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "netsetup/netlink.h"
@@ -15,11 +16,17 @@
 namespace netsetup::nft {
 
 /// Of the tag-length-value strings that nft(8) keeps in "user data", which the kernel only stores:
-/// NFTNL_UDATA_TABLE_COMMENT and NFTNL_UDATA_SET_ELEM_COMMENT of libnftnl/udata.h.
+/// NFTNL_UDATA_TABLE_COMMENT, _RULE_COMMENT and _SET_ELEM_COMMENT of libnftnl/udata.h.
 inline constexpr std::uint8_t CommentTag = 0;
 
 constexpr std::uint16_t message_type(int type) {
   return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
+}
+
+/// FAMILY: "ip", "ip6" or "inet".
+constexpr std::uint8_t family_number(std::string_view family) {
+  if (family == "inet") return NFPROTO_INET;
+  return family == "ip6" ? NFPROTO_IPV6 : NFPROTO_IPV4;
 }
 
 inline netlink::Message table_message(int type, std::uint16_t flags,
@@ -47,5 +54,8 @@ inline void put_comment(netlink::Message& message, std::uint16_t type, std::stri
   user_data.push_back(0);
   message.put_bytes(type, user_data);
 }
+
+/// The comment in USER_DATA, empty where there is none.
+std::string comment_of(const nlattr* user_data);
 
 }  // namespace netsetup::nft

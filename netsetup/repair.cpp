@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "netsetup/foreign.h"
 #include "netsetup/journal.h"
 #include "netsetup/networks.h"
 #include "netsetup/plan.h"
@@ -187,6 +188,8 @@ std::vector<std::string> repair(Kernel& kernel, const State& state) {
       if (!described_network(*up)) scope.describe_anew(description_of(network));
       static_cast<void>(scope.mend_journal(kernel));
       mend_network(kernel, network);
+      Journal journal(scope.directory());
+      make_exceptions(kernel, journal, {}, network);
       bridges.push_back(network.bridge);
     });
   }

@@ -86,6 +86,16 @@ struct LoopbackRoute {
   std::uint32_t metric = 0;
 };
 
+/// Two rules in CHAIN of somebody else's TABLE (FAMILY "ip", "ip6" or "inet"), which would drop
+/// what is forwarded: whatever comes from INTERFACE is accepted there, and whatever goes to it.
+/// Counted, and tagged with our comment. They go in front of the rule with the handle BEFORE; 0: to
+/// the end.
+struct FirewallException {
+  std::string family, table, chain;
+  std::string interface;
+  std::uint64_t before = 0;
+};
+
 /// /run/netns, where ip-netns(8) looks for names.
 struct NetnsDirectory {};
 
@@ -160,8 +170,8 @@ struct Flows {
 
 using Object =
     std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate, Sysctl, Bridge,
-                 NetworkRules, LoopbackRoute, Namespace, Veth, Port, Alias, Hairpin, Isolated,
-                 LinkUp, Address, DefaultRoute, Publish, Flows>;
+                 NetworkRules, FirewallException, LoopbackRoute, Namespace, Veth, Port, Alias,
+                 Hairpin, Isolated, LinkUp, Address, DefaultRoute, Publish, Flows>;
 
 struct Step {
   Verb verb = Verb::Create;

@@ -131,10 +131,30 @@ void Life::look_around() {
   };
   try {
     network_.open_late_interfaces();
-    for (const auto& line : network_.foreign_drops()) note(line);
+    for (const auto& trouble : network_.foreign_drops())
+      note(cat(trouble.what, "; mend it with: ", trouble.command));
+    if (const auto line = passed_by(); !line.empty()) note(line);
   } catch (const base::Error& error) {
     note(error.what());  // the container runs; what this would have mended does not stop it
   }
+}
+
+/// "" or the line for who publishes to all networks where a firewall seems to guard the host.
+std::string Life::passed_by() {
+  std::vector<std::string> open;
+  for (const auto& port : description_.ports)
+    if (!port.host_address) open.push_back(cat(port.host_port, "/", netsetup::text(port.protocol)));
+  if (open.empty()) return "";
+  const auto firewall = network_.passed_by();
+  if (!firewall) return "";
+  const auto& first = *std::ranges::find_if(description_.ports,
+                                            [](const auto& port) { return !port.host_address; });
+  constexpr std::size_t Shown = 3;
+  const std::string_view noun = open.size() == 1 ? "port " : "ports ";
+  const std::string_view verb = open.size() == 1 ? " is" : " are";
+  return cat(noun, base::join_first(std::move(open), Shown), verb, " open to every network, past ",
+             *firewall, ", which does not see published ports; for this host alone: -p 127.0.0.1:",
+             first.host_port, ":", first.container_port);
 }
 
 void Life::started() {

@@ -36,6 +36,7 @@ class Life {
   Supervisor::Settings settings();
   void describe();
   void look_around();
+  std::string passed_by();
   void started();
   void announce(int status);
   void wait_for_ports(std::chrono::steady_clock::time_point deadline);
