@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "netsetup/foreign.h"
@@ -52,6 +54,12 @@ void Attachment::join(Kernel& kernel, const Observer& observer, const Scope::Rep
 void Attachment::make_exceptions(Kernel& kernel, const Observer& observer) const {
   Journal journal(scope_.directory());
   netsetup::make_exceptions(kernel, journal, observer, network_);
+}
+
+bool Attachment::has_exceptions() const {
+  return std::ranges::any_of(Journal(scope_.directory()).read(), [](const Step& step) {
+    return std::holds_alternative<FirewallException>(step.object);
+  });
 }
 
 void Attachment::place(std::vector<Ip> addresses) {

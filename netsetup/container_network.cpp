@@ -256,11 +256,13 @@ Watch ContainerNetwork::watch() {
     return rtnl::find_index(kernel_.host_route(), link).value_or(0);
   };
   std::vector<unsigned> links;
+  bool others = false;
   for (const auto& attachment : attachments_) {
     links.push_back(index(attachment.name()));
     links.push_back(index(attachment.endpoint().veth));
+    others = others || attachment.has_exceptions();
   }
-  return Watch(links);
+  return {links, others};
 }
 
 void ContainerNetwork::mend() {

@@ -39,27 +39,55 @@ unsigned nft_type(int type) {
   return htons(static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type));
 }
 
-/// Whether the message at X deletes something of our table: then the end, let through. The table's
-/// name is the first attribute of all four (nf_tables_fill_*_info() of nf_tables_api.c); where
-/// something else stands there, it may be ours.
-void append_deletion(Filter& filter) {
+/// Whether the message at X tells of what is to be mended: then the end, let through. OTHERS: our
+/// rules among those of others too. The table's name is the first attribute of all that is looked
+/// at (nf_tables_fill_*_info() of nf_tables_api.c); where something else stands there, it may be
+/// ours.
+void append_message(Filter& filter, bool others) {
   constexpr unsigned Attribute = Payload + sizeof(nfgenmsg);
   constexpr unsigned Name = Attribute + NLA_HDRLEN;
+  constexpr auto FindAttribute = static_cast<unsigned>(SKF_AD_OFF + SKF_AD_NLATTR);
   static_assert(nft::TableName == "mini_run", "compared as two words and a NUL");
+  filter.push_back(BPF_STMT(BPF_LD | BPF_H | BPF_IND, Type));
+  if (others) {
+    const Filter part = {
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELTABLE), 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELCHAIN), 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELRULE), 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, All),
+    };
+    filter.insert(filter.end(), part.begin(), part.end());
+  }
   const Filter part = {
-      BPF_STMT(BPF_LD | BPF_H | BPF_IND, Type),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELTABLE), 3, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELCHAIN), 2, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELSET), 1, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELRULE), 0, 9),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_NEWCHAIN), 5, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELTABLE), 4, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELCHAIN), 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELSET), 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELRULE), 1, 0),
+      BPF_STMT(BPF_JMP | BPF_JA, 22),
+      BPF_STMT(BPF_ST, 2),
       BPF_STMT(BPF_LD | BPF_H | BPF_IND, Attribute + offsetof(nlattr, nla_type)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(NFTA_TABLE_NAME), 0, 6),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(NFTA_TABLE_NAME), 0, 18),
       BPF_STMT(BPF_LD | BPF_W | BPF_IND, Name),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x6d696e69 /* mini */, 0, 5),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x6d696e69 /* mini */, 0, 7),
       BPF_STMT(BPF_LD | BPF_W | BPF_IND, Name + 4),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x5f72756e /* _run */, 0, 3),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x5f72756e /* _run */, 0, 5),
+      // Of ours: a chain that is made is nothing to mend, nor what befalls mini_run_flows.
+      BPF_STMT(BPF_LD | BPF_MEM, 2),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_NEWCHAIN), 13, 0),
       BPF_STMT(BPF_LD | BPF_B | BPF_IND, Name + 8),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 10, 0),
+      BPF_STMT(BPF_JMP | BPF_JA, 10),
+      // Of others: a chain with a hook? X must come back from the search.
+      BPF_STMT(BPF_LD | BPF_MEM, 2),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_NEWCHAIN), 0, 8),
+      BPF_STMT(BPF_STX, 3),
+      BPF_STMT(BPF_MISC | BPF_TXA, 0),
+      BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, Attribute),
+      BPF_STMT(BPF_LDX | BPF_IMM, NFTA_CHAIN_HOOK),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FindAttribute),
+      BPF_STMT(BPF_LDX | BPF_MEM, 3),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
       BPF_STMT(BPF_RET | BPF_K, All),
   };
   filter.insert(filter.end(), part.begin(), part.end());
@@ -88,12 +116,12 @@ void append_next(Filter& filter) {
   filter.insert(filter.end(), part.begin(), part.end());
 }
 
-Filter rules_filter() {
+Filter rules_filter(bool others) {
   static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lengths are put together byte by byte");
   constexpr int Messages = 16;  // a start with more published ports wakes the others for nothing
   Filter filter = {BPF_STMT(BPF_LDX | BPF_IMM, 0)};
   for (int message = 0; message < Messages; ++message) {
-    append_deletion(filter);
+    append_message(filter, others);
     append_next(filter);
   }
   filter.push_back(BPF_STMT(BPF_RET | BPF_K, All));
@@ -168,8 +196,8 @@ bool drain_one(int fd) {
 
 }  // namespace
 
-Watch::Watch(const std::vector<unsigned>& links)
-    : rules_(listen_to(NETLINK_NETFILTER, rules_filter(), {NFNLGRP_NFTABLES})),
+Watch::Watch(const std::vector<unsigned>& links, bool others)
+    : rules_(listen_to(NETLINK_NETFILTER, rules_filter(others), {NFNLGRP_NFTABLES})),
       links_(listen_to(NETLINK_ROUTE, links_filter(links),
                        {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR})) {}
 

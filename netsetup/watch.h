@@ -8,7 +8,9 @@
 // kernel that looks at a message before it is queued (socket(7), SO_ATTACH_FILTER; classic BPF):
 // what it does not let through wakes nobody. Let through are
 //   nf_tables  a table, chain, set or rule of ours deleted. Elements are not: each end of a
-//              container deletes some.
+//              container deletes some. Of others, a chain with a hook that is made or changed: it
+//              may drop what we forward; and where our rules are among theirs (foreign.h), a table,
+//              chain or rule deleted.
 //   links      the bridge or the port deleted, or down; the port pulled out of its bridge (told as
 //              RTM_DELLINK of family AF_BRIDGE) or its settings changed (RTM_NEWLINK of that
 //              family: hairpin).
@@ -34,8 +36,9 @@ class Watch {
   /// In the caller's network namespace, from now on. LINKS: interface indexes, of the networks and
   /// of the host's ends of a container's cables; 0: none. What is gone is watched no more: after
   /// a repair the bridge may have another index, and needs another Watch, made before a last look
-  /// (repair()) so that nothing happens unseen in between. Throws Error.
-  explicit Watch(const std::vector<unsigned>& links);
+  /// (repair()) so that nothing happens unseen in between. OTHERS: our rules are in chains of
+  /// others. Throws Error.
+  Watch(const std::vector<unsigned>& links, bool others);
 
   /// Readable (poll(2)) when something happened.
   [[nodiscard]] std::array<int, 2> fds() const { return {rules_.get(), links_.get()}; }

@@ -23,11 +23,12 @@ struct Watched {
   fresh::Container web{"web", {{std::nullopt, 8080, 80, Protocol::Tcp}}};
   Watch watch = make();
 
-  static Watch make() {
+  static Watch make(bool others = false) {
     ::usleep(200'000);  // carriers have settled
     const netlink::Socket socket(NETLINK_ROUTE);
-    return Watch({rtnl::find_index(socket, "mini0").value(),
-                  rtnl::find_index(socket, "mr-00000001").value()});
+    return {{rtnl::find_index(socket, "mini0").value(),
+             rtnl::find_index(socket, "mr-00000001").value()},
+            others};
   }
   bool readable(int milliseconds) const {
     const auto fds = watch.fds();
@@ -127,6 +128,44 @@ TEST_CASE("watch: what others do to what is theirs wakes nobody") {
        }) {
     INFO("action: ", action);
     CHECK_FALSE(watched.woken_by(action));
+  }
+}
+
+TEST_CASE("watch: a firewall that begins to have a say wakes") {
+  Watched watched;
+  sh("nft add table inet fw");
+  for (const char* action : {
+           "nft 'add chain inet fw forward { type filter hook forward priority 0; policy drop; }'",
+           "nft 'add set inet fw s { type ifname; }; add chain inet fw plain; add chain inet fw "
+           "other { type filter hook input priority 0; }'",
+           "iptables-nft -P FORWARD DROP",
+           "iptables-nft -P FORWARD ACCEPT",
+       }) {
+    INFO("action: ", action);
+    CHECK(watched.woken_by(action));
+  }
+  CHECK_FALSE(watched.woken_by("nft add chain inet fw another; nft delete table inet fw"));
+}
+
+TEST_CASE("watch: where our rules are among those of others, what goes there wakes") {
+  Watched watched;
+  // What a socket's filter may take, until Linux 6.7.
+  if (::access("/proc/sys/net/core/optmem_max", W_OK) == 0)
+    sh("sysctl -qw net.core.optmem_max=20480");
+  watched.watch = Watched::make(true);
+  for (const char* action : {
+           "nft 'add table ip t; add chain ip t c; add set ip t s { type ifname; }; add element ip "
+           "t s { x, y }; add rule ip t c accept'",
+           "nft 'delete element ip t s { x }; add chain ip t d; delete set ip t s'",
+           "nft delete element inet mini_run pub4_any '{ tcp . 8080 }'",
+       }) {
+    INFO("action: ", action);
+    CHECK_FALSE(watched.woken_by(action));
+  }
+  for (const char* removal : {"nft flush chain ip t c", "nft delete chain ip t c",
+                              "nft delete table ip t", "nft flush table inet mini_run"}) {
+    INFO("removal: ", removal);
+    CHECK(watched.woken_by(removal));
   }
 }
 
