@@ -71,15 +71,15 @@ std::vector<Trouble> foreign_drops(Kernel& kernel, const Network& network) {
   const std::string& bridge = network.bridge;
   std::vector<Trouble> troubles;
   for (const auto& chain : drops(kernel, network)) {
-    if (chain.excepted || chain.accepted || (!chain.place && chain.names_interface)) continue;
+    if (chain.place || chain.accepted || chain.names_interface) continue;
     troubles.push_back({cat("the chain ", chain.family, " ", chain.table, " ", chain.chain,
-                            " drops what is forwarded, also to and from this container"),
+                            " drops what is forwarded, also to and from containers"),
                         remedy(chain, bridge)});
   }
   if (const auto chain = legacy_chain_that_drops(bridge))
     troubles.push_back(
         {cat("the chain FORWARD of iptables-legacy drops what is forwarded, also to "
-             "and from this container"),
+             "and from containers"),
          cat("iptables-legacy -I ", *chain, " -i ", bridge, " -j ACCEPT; iptables-legacy -I ",
              *chain, " -o ", bridge, " -j ACCEPT")});
   return troubles;

@@ -66,5 +66,7 @@ struct Execution {
 int exec(const Execution& execution, char** argv);
 
 int repair();
+/// 0: all is well, 1: something is wrong.
+int doctor(bool as_json);
 
 }  // namespace runtime::ctl

@@ -111,6 +111,10 @@ void add_steering(CLI::App& app, Line& line) {
       ->callback([&line] { line.status = ctl::prune(); });
   add_command(app, "repair", "puts back what somebody removed under running containers", "repair")
       ->callback([&line] { line.status = ctl::repair(); });
+  auto* doctor = add_command(
+      app, "doctor", "what is wrong with this host, and the command that mends it", "doctor");
+  doctor->add_flag("--json", line.json, "as JSON");
+  doctor->callback([&line] { line.status = ctl::doctor(line.json); });
 }
 
 void add_port(CLI::App& app, Line& line) {
