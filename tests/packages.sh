@@ -59,6 +59,9 @@ test_() {
   need util-linux util-linux command_there nsenter
   need libcap2-bin libcap command_there capsh
   need docker.io moby-engine command_there dockerd
+  need ufw ufw command_there ufw
+  need firewalld firewalld command_there firewalld
+  need dbus dbus-daemon command_there dbus-daemon
 }
 lint() {
   need clang-format clang-tools-extra command_there clang-format
@@ -97,7 +100,8 @@ install_debian() {
   }
   # A package enables its service for the next boot; nobody asked for that here.
   local unit
-  for unit in nginx:nginx-light docker:docker.io docker.socket:docker.io containerd:docker.io; do
+  for unit in nginx:nginx-light docker:docker.io docker.socket:docker.io containerd:docker.io \
+    ufw:ufw firewalld:firewalld; do
     if [[ " ${missing[*]} " == *" ${unit#*:} "* ]] && command -v systemctl >/dev/null; then
       systemctl disable --quiet "${unit%%:*}" 2>/dev/null || true
     fi

@@ -2,12 +2,12 @@
 """Issue, 3: "Forwarding is switched on per interface, never globally, transit between the interfaces that we
 opened is dropped, and the last container puts back what is still ours"."""
 
-import os
-import re
 import shutil
 
+import snapshot
 import traffic
-from case import LOCAL_HOST, Case
+from case import Case
+from daemons import Docker, foreign_state
 from world import CLIENT, HOST, HOST_OTHER, OTHER
 
 KEEPER = ["/bin/sh", "-c", "echo ready; exec sleep 1000"]
@@ -74,74 +74,10 @@ class Forwarding(Case):
         """A dockerd started in between still works after our exit"""
         self.assertTrue(shutil.which("dockerd"), "docker.io is needed (tests/packages.sh)")
         container = self.world.start("-p", "8080:80", *traffic.server())
-        # dockerd writes to /etc/docker, and containerd below /opt
-        self.world.sh(f"mkdir {self.world.directory}/upper {self.world.directory}/work; mount -t tmpfs none /opt;"
-                      f"mount -t overlay -o lowerdir=/etc,upperdir={self.world.directory}/upper,"
-                      f"workdir={self.world.directory}/work none /etc")
-        top = os.path.join(self.world.directory, "docker")
-        docker = self.world.popen(
-            ["dockerd", "--data-root", f"{top}/data", "--exec-root", f"{top}/exec", "--pidfile", f"{top}/pid", "-H",
-             f"unix://{top}/sock", "--storage-driver", "vfs"], stdout=open(f"{self.world.directory}/docker.log", "w"),
-            stderr=-2)
-        try:
-            self.until(lambda: os.path.exists(f"{top}/pid") and "API listen" in open(f"{self.world.directory}/docker.log").read(),
-                       "dockerd did not start", 40)
-        except AssertionError:
-            self.fail(open(f"{self.world.directory}/docker.log").read()[-3000:])
-        theirs = self.world.run(["nft", "list", "table", "ip", "filter"]).stdout
+        docker = Docker(self.world)
+        theirs = foreign_state(self.world)
         container.stop()
         self.until(lambda: "mini0" not in self.world.sh("ip -br link").stdout, "the bridge is gone")
         self.assertEqual([self.forwarding(n) for n in ("all", "eth0", "eth1", "docker0")], ["1"] * 4)
-        strip = lambda text: re.sub(r"packets \d+ bytes \d+", "", text)
-        self.assertEqual(strip(self.world.run(["nft", "list", "table", "ip", "filter"]).stdout), strip(theirs))
-        docker.terminate()
-        docker.wait(20)
-
-
-class ForeignFirewall(Case):
-    """Where a foreign forward chain would drop our packets, one line names it and the command that mends it."""
-
-    def page_from_beyond(self):
-        return self.world.call(traffic.outcome, "tcp", HOST, 8080, where="client")
-
-    def test_docker(self):
-        self.world.sh("iptables -P FORWARD DROP; iptables -N DOCKER-USER; iptables -A DOCKER-USER -j RETURN;"
-                      "iptables -I FORWARD -j DOCKER-USER")
-        container = self.world.start("-p", "8080:80", *traffic.server())
-        lines = [line for line in container.err.splitlines() if "DOCKER-USER" in line]
-        self.assertEqual(len(lines), 1, container.err)
-        self.assertNotIn("page", self.page_from_beyond())
-        command = re.search(r"(?:iptables|nft) .*", lines[0])[0].rstrip("`'\".")
-        self.world.sh(command)
-        self.assertEqual(self.page_from_beyond(), f"page saw {CLIENT}")
-        self.assertIn("page", self.world.call(traffic.outcome, "tcp", LOCAL_HOST, 8080))
-        container.stop()
-        again = self.world.start("-p", "8080:80", *traffic.server())
-        self.assertEqual(again.err, "", "it is mended already")
-
-    def test_a_plain_policy(self):
-        self.world.sh("nft add table inet fw; nft 'add chain inet fw forward { type filter hook forward priority 0; policy drop; }'")
-        container = self.world.start("-p", "8080:80", *traffic.server())
-        lines = container.err.splitlines()
-        self.assertEqual(len(lines), 1, container.err)
-        self.assertRegex(lines[0], r"^mini-run: .*inet fw.*forward")
-        self.world.sh(re.search(r"nft .*", lines[0])[0].rstrip("`."))
-        self.assertEqual(self.page_from_beyond(), f"page saw {CLIENT}")
-
-    def test_who_starts_one_in_the_background_is_told(self):
-        self.world.sh("nft add table inet fw; nft 'add chain inet fw forward { type filter hook forward priority 0; policy drop; }'")
-        result = self.world.mini_run("-d", "--rm", "--name", "web", "-p", "8080:80", "sleep", "1000")
-        self.assertEqual((result.returncode, result.stdout), (0, "web\n"))
-        self.assertRegex(result.stderr, r"\Amini-run: .*inet fw.*forward[^\n]*\n\Z")
-
-    def test_ufw(self):
-        self.world.sh("iptables -P FORWARD DROP; iptables -N ufw-before-forward; iptables -N ufw-user-forward;"
-                      "iptables -A FORWARD -j ufw-before-forward; iptables -A ufw-before-forward -j ufw-user-forward")
-        container = self.world.start("-p", "8080:80", *traffic.server())
-        self.assertEqual(container.err.count("\n"), 1, container.err)
-        self.assertIn("ufw route allow", container.err)
-        self.assertIn("mini0", container.err)
-
-    def test_nothing_is_said_where_nothing_drops(self):
-        self.world.sh("iptables -P FORWARD ACCEPT; iptables -A FORWARD -i nothing -j DROP")
-        self.assertEqual(self.world.start("-p", "8080:80", *traffic.server()).err, "")
+        self.assertEqual(snapshot.difference(theirs, foreign_state(self.world)), "")
+        docker.stop()
