@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Theory of operation. What should be there is on disk (repair.h tells how); what is there, the
-// kernel tells. Nothing here joins a scope, takes a turn or sweeps: a container that starts or ends
-// this moment is in between, so what looks like a leftover is looked at twice.
+// kernel tells. Nothing here joins a scope, reads a journal (which would set aside what is damaged)
+// or sweeps: a container that starts or ends this moment is in between, so what looks like a
+// leftover is looked at twice.
 #include "netsetup/checkup.h"
 
 #include <fcntl.h>
@@ -15,8 +16,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "netsetup/journal.h"
-#include "netsetup/networks.h"
+#include "netsetup/plan.h"
 #include "netsetup/record.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/scope.h"
@@ -34,7 +34,7 @@ constexpr std::size_t MostPorts = 1023;  // BR_MAX_PORTS of net/bridge/br_privat
 
 struct Living {
   std::string name;
-  Ipv4 address;
+  Ipv4 address;  // 0.0.0.0 where it is unknown yet
 };
 
 /// What is on disk.
@@ -42,8 +42,9 @@ struct Present {
   base::UniqueFd state;
   std::vector<Network> networks;
   std::vector<Living> containers;
-  std::vector<std::string> dead;     // names
-  std::vector<std::string> damaged;  // files that were set aside, their paths
+  std::vector<std::string> dead;        // names
+  std::vector<std::string> damaged;     // files that were set aside, their paths
+  std::vector<std::string> unreadable;  // descriptions of networks, their paths
 };
 
 base::UniqueFd open_directory(const std::string& name, int parent) {
@@ -56,30 +57,32 @@ void note_damaged(int directory, std::vector<std::string>& damaged) {
     if (file.ends_with(".damaged")) damaged.push_back(cat(base::path_of(directory), "/", file));
 }
 
-void look_at_container(int directory, const std::string& name, Present& present) {
-  if (!is_alive(directory)) {
-    present.dead.push_back(name);
-    return;
-  }
-  const auto journal = Journal::peek(directory);
-  if (!journal) return;
-  for (const auto& step : journal->read())
-    if (const auto* flows = std::get_if<Flows>(&step.object); flows && flows->address)
-      present.containers.push_back({name, *flows->address});
-}
-
-Present look_at_state() {
-  Present present{State::peek(), networks(), {}, {}, {}};
+Present look_at_state(const AddressOf& address_of) {
+  Present present;
+  present.state = State::peek();
   if (!present.state.valid()) return present;
   for (const auto& scope : entries(present.state.get())) {
     const auto directory = open_directory(scope, present.state.get());
     if (!directory.valid()) continue;
     note_damaged(directory.get(), present.damaged);
+    const auto up = Scope(present.state.get(), scope).peek();
+    if (up && scope.starts_with(NetworkScopePrefix)) {
+      if (auto network = described_network(scope, *up))
+        present.networks.push_back(*std::move(network));
+      else
+        present.unreadable.push_back(cat(base::path_of(directory.get()), "/up"));
+    }
     if (scope != "containers") continue;
-    for (const auto& name : entries(directory.get()))
-      if (const auto container = open_directory(name, directory.get()); container.valid())
-        look_at_container(container.get(), name, present);
+    for (const auto& name : entries(directory.get())) {
+      const auto container = open_directory(name, directory.get());
+      if (!container.valid()) continue;
+      if (!is_alive(container.get()))
+        present.dead.push_back(name);
+      else
+        present.containers.push_back({name, address_of(container.get()).value_or(Ipv4{})});
+    }
   }
+  std::ranges::sort(present.networks, {}, &Network::bridge);
   std::ranges::sort(present.containers, {}, &Living::name);
   return present;
 }
@@ -105,6 +108,9 @@ Check check_leftovers(Kernel& kernel, const Present& present) {
   for (const auto& path : present.damaged)
     check.troubles.push_back({cat(path, " was set aside: somebody wrote into our files"),
                               cat("rm ", base::shell_quote(path))});
+  for (const auto& path : present.unreadable)
+    check.troubles.push_back({cat(path, " is damaged"), cat(Repair, "; rm ", path, ".damaged")});
+  if (!present.unreadable.empty()) return check;  // what follows may belong to that
   const auto table = kernel.nft().find_table();
   const bool expected = !present.networks.empty();
   if (table && (table->comment != nft::TableComment || !expected))
@@ -222,8 +228,9 @@ Check check_routes(Kernel& kernel, const Present& present) {
   auto& socket = kernel.host_route();
   const auto routes = all_routes(socket);
   for (const auto& network : present.networks) {
+    if (broken_part(kernel, network)) continue;  // its own route went with what it lacks
     const auto bridge = rtnl::find_index(socket, network.bridge).value_or(0);
-    auto taken = std::ranges::find_if(routes, [&](const Route& route) {
+    const auto taken = std::ranges::find_if(routes, [&](const Route& route) {
       return route.index != bridge && route.to.prefix >= network.subnet.prefix &&
              route.to.overlaps(network.subnet);
     });
@@ -320,13 +327,13 @@ Check check_limits(Kernel& kernel, const Present& present) {
 
 }  // namespace
 
-std::vector<Check> check_network(std::string_view ruleset) {
+std::vector<Check> check_network(std::string_view ruleset, const AddressOf& address_of) {
   // Longer than a start or an end of a container takes, and its lingering (tidy_up()).
   constexpr std::chrono::milliseconds Moment{300};
-  auto present = look_at_state();
+  auto present = look_at_state(address_of);
   if (has_leftovers(present)) {
     std::this_thread::sleep_for(Moment);
-    present = look_at_state();
+    present = look_at_state(address_of);
   }
   Kernel kernel(ruleset);
   return {check_networks(kernel, present), check_forwarding(kernel, present),

@@ -3,6 +3,8 @@
 // `minictl doctor`.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +25,9 @@ struct Check {
 /// configs/ruleset.nft. Throws Error where it cannot be tried.
 Check check_kernel(std::string_view ruleset);
 
+/// The address of the container with this record, a directory; nothing where it has none yet.
+using AddressOf = std::function<std::optional<Ipv4>(int directory)>;
 /// The networks that are up, the firewalls of others, routes, MTU, leftovers, limits. Throws Error.
-std::vector<Check> check_network(std::string_view ruleset);
+std::vector<Check> check_network(std::string_view ruleset, const AddressOf& address_of);
 
 }  // namespace netsetup

@@ -51,7 +51,7 @@ _minictl_exec() { # what follows `minictl exec`: options, NAME, and what belongs
 _minictl_options() { # COMMAND
   case $1 in
     ps) _minictl_words --all --quiet --json --help ;;
-    inspect | network | port) _minictl_words --json --help ;;
+    inspect | network | port | doctor) _minictl_words --json --help ;;
     logs) _minictl_words --follow --tail --help ;;
     stop) _minictl_words --time --help ;;
     kill) _minictl_words --signal --help ;;
@@ -67,7 +67,7 @@ _minictl() {
     if [[ $word = -* ]]; then
       _minictl_words --help --version
     else
-      _minictl_words ps inspect logs exec stop kill wait rm prune port network repair
+      _minictl_words ps inspect logs exec stop kill wait rm prune port network repair doctor
     fi
     return
   fi
