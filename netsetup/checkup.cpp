@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "netsetup/networks.h"
 #include "netsetup/plan.h"
 #include "netsetup/record.h"
 #include "netsetup/rtnl.h"
@@ -34,7 +35,7 @@ constexpr std::size_t MostPorts = 1023;  // BR_MAX_PORTS of net/bridge/br_privat
 
 struct Living {
   std::string name;
-  Ipv4 address;  // 0.0.0.0 where it is unknown yet
+  std::vector<Place> places;
 };
 
 /// What is on disk.
@@ -57,7 +58,7 @@ void note_damaged(int directory, std::vector<std::string>& damaged) {
     if (file.ends_with(".damaged")) damaged.push_back(cat(base::path_of(directory), "/", file));
 }
 
-Present look_at_state(const AddressOf& address_of) {
+Present look_at_state(const PlacesOf& places_of) {
   Present present;
   present.state = State::peek();
   if (!present.state.valid()) return present;
@@ -67,7 +68,7 @@ Present look_at_state(const AddressOf& address_of) {
     note_damaged(directory.get(), present.damaged);
     const auto up = Scope(present.state.get(), scope).peek();
     if (up && scope.starts_with(NetworkScopePrefix)) {
-      if (auto network = described_network(scope, *up))
+      if (auto network = described_network(*up))
         present.networks.push_back(*std::move(network));
       else
         present.unreadable.push_back(cat(base::path_of(directory.get()), "/up"));
@@ -79,7 +80,7 @@ Present look_at_state(const AddressOf& address_of) {
       if (!is_alive(container.get()))
         present.dead.push_back(name);
       else
-        present.containers.push_back({name, address_of(container.get()).value_or(Ipv4{})});
+        present.containers.push_back({name, places_of(container.get())});
     }
   }
   std::ranges::sort(present.networks, {}, &Network::bridge);
@@ -130,14 +131,15 @@ Check check_leftovers(Kernel& kernel, const Present& present) {
 /// Whether what the plan of NETWORK sets up is there.
 std::optional<std::string> broken_part(Kernel& kernel, const Network& network) {
   const auto link = rtnl::find_link(kernel.host_route(), network.bridge);
-  if (!link || link->mac != mac_of(network.gateway()))
+  if (!link || link->mac != bridge_mac(network))
     return cat("the bridge ", network.bridge, " is gone, or another's");
   if (!link->up) return cat("the bridge ", network.bridge, " is down");
   const auto addresses = rtnl::addresses(kernel.host_route());
-  if (std::ranges::none_of(addresses, [&](const auto& address) {
-        return address.index == link->index && address.cidr.address == network.gateway();
-      }))
-    return cat("the bridge ", network.bridge, " has lost its address ", network.gateway().text());
+  for (const auto& gateway : network.gateways)
+    if (std::ranges::none_of(addresses, [&](const auto& address) {
+          return address.index == link->index && address.cidr.address == gateway.address;
+        }))
+      return cat("the bridge ", network.bridge, " has lost its address ", gateway.address.text());
   return std::nullopt;
 }
 
@@ -159,93 +161,93 @@ Check check_forwarding(Kernel& kernel, const Present& present) {
   Check check{"forwarding", present.networks.empty()
                                 ? "switched on with the first container, per interface"
                                 : "on where it has to be"};
-  std::vector<std::string> interfaces;
-  for (const auto& network : present.networks) interfaces.push_back(network.bridge);
-  if (!interfaces.empty())
-    for (const auto& opened : kernel.opened_interfaces()) interfaces.push_back(opened.name);
-  for (const auto& interface : interfaces) {
-    const auto key = interface_sysctl("ipv4", interface, "forwarding");
+  std::vector<std::string> keys;
+  for (const auto& network : present.networks)
+    keys.push_back(interface_sysctl("ipv4", network.bridge, "forwarding"));
+  if (!keys.empty())
+    for (const auto& opened : kernel.opened_interfaces())
+      keys.push_back(opened.family == Family::V4
+                         ? interface_sysctl("ipv4", opened.name, "forwarding")
+                         : interface_sysctl("ipv6", opened.name, "force_forwarding"));
+  for (const auto& key : keys)
     if (read_sysctl(key) == "0")
-      check.troubles.push_back(
-          {cat("forwarding was switched off on ", interface, " (", key, ")"), Repair});
-  }
+      check.troubles.push_back({cat("somebody switched forwarding off: ", key), Repair});
   return check;
+}
+
+/// The one that the next start would make.
+Network next_network(Kernel& kernel) {
+  NetworkSpec spec;
+  spec.bridge = "mini0";
+  try {
+    return choose_network(kernel, spec);
+  } catch (const base::Error&) {
+    return {spec.bridge, {}};  // check_limits() says why
+  }
 }
 
 Check check_firewall(Kernel& kernel, const Present& present) {
   Check check{"firewall", "no other firewall drops what is forwarded to and from containers"};
   for (const auto& network : present.networks)
-    if (!exception_plan(kernel, network.bridge).empty())
+    if (!exception_plan(kernel, network).empty())
       check.troubles.push_back({cat("another firewall drops what is forwarded for ", network.bridge,
                                     ", and our exception is not in its chain"),
                                 Repair});
-  std::vector<std::string> bridges;
-  for (const auto& network : present.networks) bridges.push_back(network.bridge);
-  if (bridges.empty()) bridges.emplace_back("mini0");
-  for (const auto& bridge : bridges)
-    for (const auto& trouble : foreign_drops(kernel, bridge)) check.troubles.push_back(trouble);
+  auto networks = present.networks;
+  if (networks.empty()) networks.push_back(next_network(kernel));
+  for (const auto& network : networks)
+    for (const auto& trouble : foreign_drops(kernel, network)) check.troubles.push_back(trouble);
   return check;
 }
 
-struct Route {
-  Cidr to;
-  unsigned index = 0;  // of the interface
-};
-
-std::optional<Route> parse_route(const nlmsghdr* header) {
-  const auto& info = *static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
-  if (header->nlmsg_type != RTM_NEWROUTE || info.rtm_type != RTN_UNICAST) return std::nullopt;
-  const netlink::Attributes attributes(header, sizeof info);
-  Route route{{{0}, info.rtm_dst_len}};
-  if (const nlattr* to = attributes.find(RTA_DST)) route.to.address.value = netlink::value_be32(to);
-  if (const nlattr* device = attributes.find(RTA_OIF)) route.index = netlink::value_u32(device);
-  return route;
-}
-
-/// ip route get ADDRESS
-std::optional<Route> route_to(netlink::Socket& socket, Ipv4 address) {
-  constexpr std::uint8_t WholeAddress = 32;
+/// The index of the interface that ADDRESS is reached by: ip route get ADDRESS.
+std::optional<unsigned> way_to(netlink::Socket& socket, const Ip& address) {
   netlink::Message message(RTM_GETROUTE, 0);
   auto& info = message.extra_header<rtmsg>();
-  info.rtm_family = AF_INET;
-  info.rtm_dst_len = WholeAddress;
-  message.put_be32(RTA_DST, address.value);
-  std::optional<Route> found;
-  static_cast<void>(
-      socket.ask(message, [&](const nlmsghdr* reply) { found = parse_route(reply); }));
-  return found;
+  info.rtm_family = address.family == Family::V4 ? AF_INET : AF_INET6;
+  info.rtm_dst_len = static_cast<std::uint8_t>(address.bits());
+  message.put_bytes(RTA_DST, address.wire());
+  std::optional<unsigned> index;
+  static_cast<void>(socket.ask(message, [&](const nlmsghdr* reply) {
+    if (reply->nlmsg_type != RTM_NEWROUTE) return;
+    if (const auto* out = netlink::Attributes(reply, sizeof(rtmsg)).find(RTA_OIF))
+      index = netlink::value_u32(out);
+  }));
+  return index;
 }
 
-std::vector<Route> all_routes(netlink::Socket& socket) {
-  netlink::Message message(RTM_GETROUTE, 0);
-  message.extra_header<rtmsg>().rtm_family = AF_INET;
-  return socket.dump<Route>(message, parse_route);
+/// What a route of somebody else takes of NETWORK, whose bridge has the index BRIDGE: a part of a
+/// subnet, or, where another table is asked first, a container's address. And the interface.
+std::optional<rtnl::Route> thief(netlink::Socket& socket, const Network& network, unsigned bridge,
+                                 const std::vector<Living>& containers) {
+  for (const auto& route : rtnl::routes(socket))
+    for (const auto& gateway : network.gateways)
+      if (route.link != 0 && route.link != bridge && route.destination.prefix >= gateway.prefix &&
+          route.destination.overlaps(gateway))
+        return route;
+  for (const auto& container : containers)
+    for (const auto& place : container.places)
+      for (const auto& address : place.addresses)
+        if (const auto way = way_to(socket, address);
+            place.network == network.bridge && way && *way != bridge)
+          return rtnl::Route{{address, address.bits()}, *way};
+  return std::nullopt;
 }
 
-/// A route that came later takes what is for a network: narrower than its own, or asked first.
+/// A route that came later takes what is for a network.
 Check check_routes(Kernel& kernel, const Present& present) {
   Check check{"routes", "no route takes what is for a container"};
   auto& socket = kernel.host_route();
-  const auto routes = all_routes(socket);
   for (const auto& network : present.networks) {
     if (broken_part(kernel, network)) continue;  // its own route went with what it lacks
     const auto bridge = rtnl::find_index(socket, network.bridge).value_or(0);
-    const auto taken = std::ranges::find_if(routes, [&](const Route& route) {
-      return route.index != bridge && route.to.prefix >= network.subnet.prefix &&
-             route.to.overlaps(network.subnet);
-    });
-    std::optional<Route> thief;
-    if (taken != routes.end()) thief = *taken;
-    for (const auto& container : present.containers)
-      if (const auto way = route_to(socket, container.address);
-          !thief && network.subnet.contains(container.address) && way && way->index != bridge)
-        thief = way;
-    if (!thief) continue;
+    const auto route = thief(socket, network, bridge, present.containers);
+    if (!route) continue;
     check.troubles.push_back(
-        {cat("the route to ", thief->to.text(), " by ",
-             rtnl::find_name(socket, thief->index).value_or("?"), " takes what is for ",
-             network.bridge, " (", network.subnet.text(),
-             "); once its containers have ended, the next start chooses another subnet"),
+        {cat("the route to ", route->destination.text(), " by ",
+             rtnl::find_name(socket, route->link).value_or("?"), " takes what is for ",
+             network.bridge,
+             "; once its containers have ended, the next start chooses another subnet"),
          cat("minictl stop ", names_of(present))});
   }
   return check;
@@ -254,20 +256,18 @@ Check check_routes(Kernel& kernel, const Present& present) {
 Check check_mtu(Kernel& kernel, const Present& present) {
   Check check{"mtu", "the way out takes packets as large as the bridge's"};
   auto& socket = kernel.host_route();
-  constexpr Ipv4 Anywhere{0xc0000201};  // 192.0.2.1, of no network (RFC 5737)
-  const auto way = route_to(socket, Anywhere);
-  const auto name = way ? rtnl::find_name(socket, way->index) : std::nullopt;
-  const auto out = name ? rtnl::find_link(socket, *name) : std::nullopt;
+  const auto out = rtnl::way_out_mtu(socket);
   for (const auto& network : present.networks) {
     const auto bridge = rtnl::find_link(socket, network.bridge);
-    if (!out || !bridge || out->index == bridge->index || bridge->mtu <= out->mtu) continue;
-    std::string command = cat("ip link set ", network.bridge, " mtu ", out->mtu);
+    if (!out || !bridge || bridge->mtu <= *out) continue;
+    std::string command = cat("ip link set ", network.bridge, " mtu ", *out);
     for (const auto& container : present.containers)
-      if (network.subnet.contains(container.address))
-        command += cat("; ip -n ", container.name, " link set eth0 mtu ", out->mtu);
+      for (const auto& place : container.places)
+        if (place.network == network.bridge)
+          command += cat("; ip -n ", container.name, " link set ", place.link, " mtu ", *out);
     check.troubles.push_back(
-        {cat("the way out, ", *name, ", takes packets of ", out->mtu, " bytes, and ",
-             network.bridge, " has ", bridge->mtu, ": larger ones get lost where nobody says so"),
+        {cat("the way out takes packets of ", *out, " bytes, and ", network.bridge, " has ",
+             bridge->mtu, ": larger ones get lost where nobody says so"),
          command});
   }
   return check;
@@ -289,11 +289,11 @@ bool near(std::uint64_t used, std::uint64_t most) {
 
 void check_pool(Kernel& kernel, Check& check) {
   constexpr unsigned SubnetPrefix = 22;
-  constexpr Cidr Pool{{0x0ad20000}, 16};
+  const Cidr pool{Ip::v4(0x0ad20000), 16};
   const auto taken = rtnl::route_destinations(kernel.host_route());
   if (choose_subnet(SubnetPrefix, taken)) return;
   const auto first = std::ranges::find_if(
-      taken, [&](const Cidr& cidr) { return cidr.prefix >= Pool.prefix && Pool.overlaps(cidr); });
+      taken, [&](const Cidr& cidr) { return cidr.prefix >= pool.prefix && pool.overlaps(cidr); });
   check.troubles.push_back({"no subnet is free for another network: routes cover the whole pool",
                             cat("ip route delete ", first != taken.end() ? first->text() : "")});
 }
@@ -327,13 +327,13 @@ Check check_limits(Kernel& kernel, const Present& present) {
 
 }  // namespace
 
-std::vector<Check> check_network(std::string_view ruleset, const AddressOf& address_of) {
+std::vector<Check> check_network(std::string_view ruleset, const PlacesOf& places_of) {
   // Longer than a start or an end of a container takes, and its lingering (tidy_up()).
   constexpr std::chrono::milliseconds Moment{300};
-  auto present = look_at_state(address_of);
+  auto present = look_at_state(places_of);
   if (has_leftovers(present)) {
     std::this_thread::sleep_for(Moment);
-    present = look_at_state(address_of);
+    present = look_at_state(places_of);
   }
   Kernel kernel(ruleset);
   return {check_networks(kernel, present), check_forwarding(kernel, present),

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,9 +24,15 @@ struct Check {
 /// configs/ruleset.nft. Throws Error where it cannot be tried.
 Check check_kernel(std::string_view ruleset);
 
-/// The address of the container with this record, a directory; nothing where it has none yet.
-using AddressOf = std::function<std::optional<Ipv4>(int directory)>;
+/// A container's place in a network.
+struct Place {
+  std::string network;
+  std::string link;  // inside: eth0, ...
+  std::vector<Ip> addresses;
+};
+/// The places of the container with this record, a directory; none where it has none yet.
+using PlacesOf = std::function<std::vector<Place>(int directory)>;
 /// The networks that are up, the firewalls of others, routes, MTU, leftovers, limits. Throws Error.
-std::vector<Check> check_network(std::string_view ruleset, const AddressOf& address_of);
+std::vector<Check> check_network(std::string_view ruleset, const PlacesOf& places_of);
 
 }  // namespace netsetup

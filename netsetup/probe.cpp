@@ -32,6 +32,7 @@ using base::check;
 namespace {
 
 constexpr Mac ProbeMac = {{0x02, 0x42, 0, 0, 0, 1}};
+constexpr unsigned ProbeMtu = 1500;
 
 /// The kernel has the system call NUMBER: anything but ENOSYS says so.
 void need_call(long number, const char* name, long first) {
@@ -42,8 +43,8 @@ void need_call(long number, const char* name, long first) {
 void try_veth() {
   netlink::Socket socket(NETLINK_ROUTE);
   const auto here = base::open_or_throw("/proc/self/ns/net", O_RDONLY);
-  rtnl::create_veth(socket, "mr-probe", ProbeMac, rtnl::find_index(socket, "mini0").value_or(0),
-                    "eth0", ProbeMac, here.get());
+  rtnl::create_veth(socket, {"mr-probe", ProbeMac}, {"eth0", ProbeMac}, ProbeMtu,
+                    rtnl::find_index(socket, "mini0").value_or(0), here.get());
 }
 
 void try_overlay() {
@@ -96,13 +97,13 @@ std::string try_all(std::string_view ruleset) {
   });
   attempt("bridges (CONFIG_BRIDGE)", "modprobe bridge", [] {
     netlink::Socket socket(NETLINK_ROUTE);
-    rtnl::create_bridge(socket, "mini0", ProbeMac);
+    rtnl::create_bridge(socket, "mini0", ProbeMac, ProbeMtu);
   });
   attempt("veth pairs (CONFIG_VETH)", "modprobe veth", try_veth);
   attempt("the rules (CONFIG_NF_TABLES, NF_TABLES_INET, NFT_NAT, NFT_MASQ, NFT_FIB_INET)",
           "modprobe nf_tables", [&] { nft::run_text(std::string(ruleset)); });
   attempt("known connections (CONFIG_NF_CT_NETLINK)", "modprobe nf_conntrack_netlink",
-          [] { conntrack::forget_udp_port(1); });
+          [] { conntrack::forget_udp_ports({1}); });
   attempt("socket listings (CONFIG_INET_DIAG)", "modprobe -a tcp_diag udp_diag", try_socket_table);
   attempt("overlays (CONFIG_OVERLAY_FS)", "modprobe overlay", try_overlay);
   attempt("seccomp filters (CONFIG_SECCOMP_FILTER)", "", try_seccomp);

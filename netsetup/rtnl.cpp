@@ -89,11 +89,6 @@ std::optional<InterfaceAddress> parse_address(const nlmsghdr* header) {
                           {Ip::of_bytes(*family, netlink::value(address)), info.ifa_prefixlen}};
 }
 
-struct Route {
-  Cidr destination;
-  unsigned link = 0;  // index, 0: none, or several
-};
-
 std::optional<Route> parse_route(const nlmsghdr* header) {
   if (header->nlmsg_type != RTM_NEWROUTE) return std::nullopt;
   const auto& info = *static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
@@ -107,17 +102,6 @@ std::optional<Route> parse_route(const nlmsghdr* header) {
     route.destination.address = Ip::of_bytes(*family, netlink::value(address));
   if (const nlattr* link = attributes.find(RTA_OIF)) route.link = netlink::value_u32(link);
   return route;
-}
-
-std::vector<Route> routes(netlink::Socket& socket) {
-  std::vector<Route> all;
-  for (const int family : {AF_INET, AF_INET6}) {
-    Message message(RTM_GETROUTE, 0);
-    message.extra_header<rtmsg>().rtm_family = static_cast<unsigned char>(family);
-    const auto some = socket.dump<Route>(message, parse_route);
-    all.insert(all.end(), some.begin(), some.end());
-  }
-  return all;
 }
 
 /// What netdevice(7)'s REQUEST tells about the interface NAME.
@@ -321,6 +305,17 @@ std::vector<InterfaceAddress> addresses(netlink::Socket& socket) {
   Message message(RTM_GETADDR, 0);
   message.extra_header<ifaddrmsg>().ifa_family = AF_UNSPEC;
   return socket.dump<InterfaceAddress>(message, parse_address);
+}
+
+std::vector<Route> routes(netlink::Socket& socket) {
+  std::vector<Route> all;
+  for (const int family : {AF_INET, AF_INET6}) {
+    Message message(RTM_GETROUTE, 0);
+    message.extra_header<rtmsg>().rtm_family = static_cast<unsigned char>(family);
+    const auto some = socket.dump<Route>(message, parse_route);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
 }
 
 std::vector<Cidr> route_destinations(netlink::Socket& socket) {

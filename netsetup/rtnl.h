@@ -86,8 +86,13 @@ const nlattr* own_address(const nlmsghdr* header);
 /// Every address of the namespace.
 std::vector<InterfaceAddress> addresses(netlink::Socket& socket);
 
-/// Destinations of every route in every table, except those of the tables' broadcast, multicast and
-/// local entries. The default route is 0.0.0.0/0, or ::/0.
+struct Route {
+  Cidr destination;
+  unsigned link = 0;  // index, 0: none, or several
+};
+/// Every route in every table, except the tables' broadcast, multicast and local entries.
+std::vector<Route> routes(netlink::Socket& socket);
+/// Their destinations. The default route is 0.0.0.0/0, or ::/0.
 std::vector<Cidr> route_destinations(netlink::Socket& socket);
 
 /// The MTU, in bytes, of the narrowest link that a default route leaves by; nothing where there is

@@ -141,14 +141,16 @@ void Life::look_around() {
 
 /// "" or the line for who publishes to all networks where a firewall seems to guard the host.
 std::string Life::passed_by() {
+  const auto for_all = [](const netsetup::PublishedPort& port) {
+    return !port.host_address || port.host_address->is_any();
+  };
   std::vector<std::string> open;
   for (const auto& port : description_.ports)
-    if (!port.host_address) open.push_back(cat(port.host_port, "/", netsetup::text(port.protocol)));
+    if (for_all(port)) open.push_back(cat(port.host_port, "/", netsetup::text(port.protocol)));
   if (open.empty()) return "";
   const auto firewall = network_.passed_by();
   if (!firewall) return "";
-  const auto& first = *std::ranges::find_if(description_.ports,
-                                            [](const auto& port) { return !port.host_address; });
+  const auto& first = *std::ranges::find_if(description_.ports, for_all);
   constexpr std::size_t Shown = 3;
   const std::string_view noun = open.size() == 1 ? "port " : "ports ";
   const std::string_view verb = open.size() == 1 ? " is" : " are";

@@ -31,19 +31,19 @@ using nlohmann::json;
 namespace {
 
 /// The name servers of a resolv.conf(5) of ours.
-std::vector<netsetup::Ipv4> name_servers(std::string_view text) {
+std::vector<netsetup::Ip> name_servers(std::string_view text) {
   constexpr std::string_view Keyword = "nameserver ";
-  std::vector<netsetup::Ipv4> servers;
+  std::vector<netsetup::Ip> servers;
   for (const auto line : base::split(text, '\n'))
     if (line.starts_with(Keyword))
-      if (const auto address = netsetup::Ipv4::parse(line.substr(Keyword.size())))
+      if (const auto address = netsetup::Ip::parse(line.substr(Keyword.size())))
         servers.push_back(*address);
   return servers;
 }
 
 /// Sends each of SERVERS a question (RFC 1035: the name servers of the root) and waits for any
 /// answer, a second at most.
-bool answers(const std::vector<netsetup::Ipv4>& servers) {
+bool answers(const std::vector<netsetup::Ip>& servers) {
   constexpr std::array<std::uint8_t, 17> Question = {0x6d, 0x72, 1, 0, 0, 1, 0, 0, 0,
                                                      0,    0,    0, 0, 0, 2, 0, 1};
   constexpr int Second = 1000;
@@ -51,12 +51,19 @@ bool answers(const std::vector<netsetup::Ipv4>& servers) {
   std::vector<base::UniqueFd> sockets;
   std::vector<pollfd> waits;
   for (const auto& server : servers) {
-    base::UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const bool ipv6 = server.family == netsetup::Family::V6;
+    base::UniqueFd socket(::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(Port);
-    to.sin_addr.s_addr = htonl(server.value);
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0 ||
+    sockaddr_in6 to6{};
+    to6.sin6_family = AF_INET6;
+    to6.sin6_port = htons(Port);
+    std::ranges::copy(server.wire(), ipv6 ? reinterpret_cast<std::uint8_t*>(&to6.sin6_addr)
+                                          : reinterpret_cast<std::uint8_t*>(&to.sin_addr));
+    const auto* name =
+        ipv6 ? reinterpret_cast<const sockaddr*>(&to6) : reinterpret_cast<const sockaddr*>(&to);
+    if (::connect(socket.get(), name, ipv6 ? sizeof to6 : sizeof to) < 0 ||
         ::send(socket.get(), Question.data(), Question.size(), 0) < 0)
       continue;
     waits.push_back({socket.get(), POLLIN, 0});
@@ -116,14 +123,20 @@ Check check_run() {
   return check;
 }
 
-std::optional<netsetup::Ipv4> address_of(int directory) {
+std::vector<netsetup::Place> places_of(int directory) {
+  std::vector<netsetup::Place> places;
   try {
     const auto description = read_description(directory);
-    if (description) return description->address.address;
+    if (!description) return places;
+    for (const auto& attached : description->networks) {
+      netsetup::Place place{attached.network, attached.link, {}};
+      for (const auto& address : attached.addresses) place.addresses.push_back(address.address);
+      places.push_back(std::move(place));
+    }
   } catch (const base::Error&) {
     // Damaged: `minictl ps` says so, and sets it aside.
   }
-  return std::nullopt;
+  return places;
 }
 
 json to_json(const std::vector<Check>& checks) {
@@ -158,7 +171,7 @@ std::string to_text(const std::vector<Check>& checks) {
 int doctor(bool as_json) {
   if (::geteuid() != 0) throw base::Error("doctor needs root: sudo minictl doctor");
   std::vector<Check> checks = {netsetup::check_kernel(configs::Ruleset)};
-  for (auto& check : netsetup::check_network(configs::Ruleset, address_of))
+  for (auto& check : netsetup::check_network(configs::Ruleset, places_of))
     checks.push_back(std::move(check));
   checks.push_back(check_resolver());
   checks.push_back(check_run());
