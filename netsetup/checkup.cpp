@@ -88,13 +88,12 @@ Present look_at_state(const PlacesOf& places_of) {
   return present;
 }
 
-bool has_leftovers(const Present& present) {
-  return !present.dead.empty() || (!present.networks.empty() && present.containers.empty());
-}
-
-std::string names_of(const Present& present) {
+/// Who is on the network NAME, as arguments of a command.
+std::string names_on(const std::string& name, const Present& present) {
   std::vector<std::string> names;
-  for (const auto& container : present.containers) names.push_back(container.name);
+  for (const auto& container : present.containers)
+    if (std::ranges::find(container.places, name, &Place::network) != container.places.end())
+      names.push_back(container.name);
   return base::join(names, " ");
 }
 
@@ -104,7 +103,7 @@ Check check_leftovers(Kernel& kernel, const Present& present) {
     check.troubles.push_back({cat("the mini-run of ", base::printable(name),
                                   " was killed; what it had made is still there"),
                               Repair});
-  if (present.dead.empty() && has_leftovers(present))
+  if (present.dead.empty() && present.containers.empty() && !present.networks.empty())
     check.troubles.push_back({"a network is still there, and nobody is on it", Repair});
   for (const auto& path : present.damaged)
     check.troubles.push_back({cat(path, " was set aside: somebody wrote into our files"),
@@ -248,7 +247,7 @@ Check check_routes(Kernel& kernel, const Present& present) {
              rtnl::find_name(socket, route->link).value_or("?"), " takes what is for ",
              network.bridge,
              "; once its containers have ended, the next start chooses another subnet"),
-         cat("minictl stop ", names_of(present))});
+         cat("minictl stop ", names_on(network.bridge, present))});
   }
   return check;
 }
@@ -330,12 +329,12 @@ Check check_limits(Kernel& kernel, const Present& present) {
 std::vector<Check> check_network(std::string_view ruleset, const PlacesOf& places_of) {
   // Longer than a start or an end of a container takes, and its lingering (tidy_up()).
   constexpr std::chrono::milliseconds Moment{300};
+  Kernel kernel(ruleset);
   auto present = look_at_state(places_of);
-  if (has_leftovers(present)) {
+  if (!check_leftovers(kernel, present).troubles.empty()) {
     std::this_thread::sleep_for(Moment);
     present = look_at_state(places_of);
   }
-  Kernel kernel(ruleset);
   return {check_networks(kernel, present), check_forwarding(kernel, present),
           check_firewall(kernel, present), check_routes(kernel, present),
           check_mtu(kernel, present),      check_leftovers(kernel, present),

@@ -14,6 +14,7 @@
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -30,9 +31,8 @@ constexpr std::string_view Table = "filter";
 
 bool is_there() {
   const auto names = base::read_file("/proc/net/ip_tables_names").value_or("");
-  for (const auto name : base::split(names, '\n'))
-    if (name == Table) return true;
-  return false;
+  const auto lines = base::split(names, '\n');
+  return std::ranges::find(lines, Table) != lines.end();
 }
 
 /// A copy of a T at OFFSET, zeros where BLOCK ends before.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What is wrong with this host, as far as containers go, and the command that mends it.
+#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-#include <arpa/inet.h>
 
 #include <algorithm>
 #include <array>

@@ -188,6 +188,10 @@ class Doctor(Case):
         self.limit("/proc/sys/net/netfilter/nf_conntrack_max", flows)
         self.assertRegex(self.found("limits", "known connections"), r"^sysctl -w net\.netfilter\.nf_conntrack_max=\d+$")
         self.world.sh("umount /proc/sys/net/netfilter/nf_conntrack_max")
+        self.world.sh(f"cd {self.world.directory}; mkdir -p neigh/default; echo 1 > neigh/default/gc_thresh3;"
+                      "mount --bind neigh /proc/sys/net/ipv4/neigh")
+        self.assertRegex(self.found("limits", "neighbours"), r"^sysctl -w net\.ipv4\.neigh\.default\.gc_thresh3=2$")
+        self.world.sh("umount /proc/sys/net/ipv4/neigh")
         self.limit("/proc/sys/fs/file-max", 3)
         self.assertRegex(self.found("limits", "descriptors"), r"^sysctl -w fs\.file-max=6$")
 
