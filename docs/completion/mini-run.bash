@@ -4,7 +4,7 @@
 
 _mini_run_flags=(--writable-root --read-only --detach --wait --rm --interactive --tty --explain
   --dry-run --timing --version --help)
-_mini_run_valued=(--publish --name --hostname --network --add-host --dns --rootfs --volume --tmpfs
+_mini_run_valued=(--publish --name --hostname --network --ip --ip6 --mac --add-host --dns --rootfs --volume --tmpfs
   --scratch-size --env --env-file --workdir --user --cap-add --cap-drop --seccomp --log-size
   --stop-signal --stop-timeout)
 _mini_run_capabilities=(ALL AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_ADMIN
@@ -47,7 +47,7 @@ _mini_run_value() { # OPTION WORD: what may follow the option
     -u | --user) compgen -u -- "$2" ;;
     --cap-add | --cap-drop) compgen -W "${_mini_run_capabilities[*]}" -- "$2" ;;
     --stop-signal) compgen -W 'HUP INT QUIT USR1 USR2 TERM' -- "$2" ;;
-    --network) compgen -W "$(minictl network 2>/dev/null | awk 'NR > 1 {print $1}')" -- "$2" ;;
+    --network) compgen -W "none host $(minictl network 2>/dev/null | awk 'NR > 1 {print $1}')" -- "$2" ;;
   esac
 }
 

@@ -25,6 +25,26 @@ _minictl_port() { # what follows `minictl port`
   fi
 }
 
+_minictl_networks() { minictl network 2>/dev/null | awk 'NR > 1 {print $1}'; }
+
+_minictl_network() { # what follows `minictl network`
+  local action=${COMP_WORDS[2]}
+  case $((COMP_CWORD - 2)) in
+    0) _minictl_words ls inspect create rm connect disconnect ;;
+    1) [ "$action" = create ] || _minictl_words "$(_minictl_networks)" ;;
+    2) [[ $action != @(connect|disconnect) ]] || _minictl_words "$(_minictl_running)" ;;
+    *) [[ $action != @(inspect|rm) ]] || _minictl_words "$(_minictl_networks)" ;;
+  esac
+}
+
+_minictl_network_options() { # ACTION
+  case $1 in
+    create) _minictl_words --subnet --gateway --internal --isolated --mtu --ipv6 --option --help ;;
+    connect) _minictl_words --ip --ip6 --mac --help ;;
+    *) _minictl_words --json --help ;;
+  esac
+}
+
 _minictl_exec() { # what follows `minictl exec`: options, NAME, and what belongs to PROGRAM
   local at=2
   while ((at < COMP_CWORD)); do
@@ -51,7 +71,7 @@ _minictl_exec() { # what follows `minictl exec`: options, NAME, and what belongs
 _minictl_options() { # COMMAND
   case $1 in
     ps) _minictl_words --all --quiet --json --help ;;
-    inspect | network | port | doctor) _minictl_words --json --help ;;
+    inspect | port | doctor) _minictl_words --json --help ;;
     logs) _minictl_words --follow --tail --help ;;
     stop) _minictl_words --time --help ;;
     kill) _minictl_words --signal --help ;;
@@ -80,10 +100,12 @@ _minictl() {
   esac
   case "$command $word" in
     'exec '*) _minictl_exec ;;
+    'network -'*) _minictl_network_options "${COMP_WORDS[2]}" ;;
     *' -'*) _minictl_options "$command" ;;
     'inspect '* | 'logs '* | 'wait '* | 'rm '*) _minictl_words "$(_minictl_all)" ;;
     'stop '* | 'kill '*) _minictl_words "$(_minictl_running)" ;;
     'port '*) _minictl_port ;;
+    'network '*) _minictl_network ;;
   esac
 }
 

@@ -179,7 +179,7 @@ void add_network(CLI::App& app, Line& line) {
                               "network inspect mini0");
   inspect->add_option("NETWORK", line.names, "networks")->required()->type_name("");
   inspect->callback([&line] { line.status = ctl::inspect_networks(line.names); });
-  auto* create = add_command(*network, "create", "describes one, for mini-run --network",
+  auto* create = add_command(*network, "create", "describes one, for its first container",
                              "network create lab0 --subnet 10.5.0.0/24");
   auto& options = line.network;
   create->add_option("NETWORK", line.name, "its name, and its bridge's")->required()->type_name("");

@@ -51,7 +51,7 @@ class Completion(Case):
                 self.assertEqual(self.complete("minictl", command, "-"), set(options))
 
     def test_every_option_of_mini_run_is_offered(self):
-        options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", self.run_ok("--help"), re.MULTILINE))
+        options = set(re.findall(r"^ +(?:-\w, )?(--[a-z0-9-]+)", self.run_ok("--help"), re.MULTILINE))
         self.assertEqual(self.complete("mini-run", "-"), options)
 
     def test_names_are_of_all_containers_or_of_those_that_run(self):
@@ -75,6 +75,16 @@ class Completion(Case):
         self.assertEqual(self.complete("minictl", "port", "rm", "web", ""), {"8080"})
         self.assertEqual(self.complete("minictl", "port", "rm", "wiki", ""), {"5353/udp"})
         self.minictl("port", "rm", "wiki", "5353/udp")
+
+    def test_networks(self):
+        self.run_three()
+        self.assertEqual(self.complete("minictl", "network", "dis"), {"disconnect"})
+        self.assertEqual(self.complete("minictl", "network", "connect", ""), {"mini0"})
+        self.assertEqual(self.complete("minictl", "network", "connect", "mini0", "w"), {"web", "wiki"})
+        self.assertEqual(self.complete("mini-run", "--network", ""), {"none", "host", "mini0"})
+        for action in "create", "connect":
+            options = re.findall(r"--[a-z0-9]+", self.minictl("network", action, "--help").partition("Options:")[2])
+            self.assertEqual(self.complete("minictl", "network", action, "-"), set(options))
 
     def test_the_values_of_mini_run_and_its_program(self):
         self.assertEqual(self.complete("mini-run", "--cap-add", "NET_B"), {"NET_BIND_SERVICE"})
