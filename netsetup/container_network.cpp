@@ -141,6 +141,9 @@ void ContainerNetwork::connect(pid_t pid) {
     append(plan, attachment.plan(request_.name));
   }
   append(plan, publish_steps(request_.ports));
+  if (!attachments_.empty())
+    append(plan, host_ports_plan(request_.name, attachments_.front().endpoint().addresses,
+                                 request_.host_ports));
   apply_all(kernel_, journal, observer_, plan);
   for (const auto& attachment : attachments_) await_carrier(attachment);
 }
@@ -148,6 +151,12 @@ void ContainerNetwork::connect(pid_t pid) {
 std::vector<Step> ContainerNetwork::publish_steps(const std::vector<PublishedPort>& ports) const {
   if (attachments_.empty()) return {};
   return publish_plan(request_.name, attachments_.front().endpoint().addresses, ports);
+}
+
+void ContainerNetwork::close_host_ports() {
+  for (const auto& step : host_ports_plan(request_.name, attachments_.front().endpoint().addresses,
+                                          request_.host_ports))
+    kernel_.execute({Verb::Delete, Where::Host, step.object});
 }
 
 Step ContainerNetwork::unpublish_step(const std::vector<PublishedPort>& ports) const {
@@ -217,6 +226,9 @@ void ContainerNetwork::disconnect(const std::string& network) {
   if (attachment == attachments_.begin() && !request_.ports.empty())
     throw Error(cat("the container ", request_.name, " is published by the network ", network,
                     "; `minictl port rm` its ports first"));
+  if (attachment == attachments_.begin() && !request_.host_ports.empty())
+    throw Error(
+        cat("the container ", request_.name, " has its --host-port by the network ", network));
   const Turn turn(record_->journal());
   const auto& endpoint = attachment->endpoint();
   const auto is_its_own = [&](const Step& step) {
@@ -285,7 +297,10 @@ void ContainerNetwork::disconnect() noexcept {
     if (pid_ != 0 && !request_.networks.empty()) {
       kernel_.execute({Verb::Delete, Where::Host, Namespace{request_.name, pid_}});
       base::test_point("unnamed");
-      if (!attachments_.empty()) kernel_.execute(unpublish_step(request_.ports));
+      if (!attachments_.empty()) {
+        kernel_.execute(unpublish_step(request_.ports));
+        close_host_ports();
+      }
     }
     base::test_point("unpublished");
     record_->remove();
@@ -386,6 +401,9 @@ std::vector<Step> preview(NetworkRequest request) {
   if (!attachments.empty())
     append(plan,
            publish_plan(request.name, attachments.front().endpoint().addresses, request.ports));
+  if (!attachments.empty())
+    append(plan, host_ports_plan(request.name, attachments.front().endpoint().addresses,
+                                 request.host_ports));
   return plan;
 }
 

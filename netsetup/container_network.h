@@ -36,6 +36,7 @@ struct NetworkRequest {
   bool name_made_up = false;                // it may get a number where it is taken
   std::vector<AttachmentRequest> networks;  // the first is eth0 and the way out
   std::vector<PublishedPort> ports;         // host_port 0: any
+  std::vector<std::uint16_t> host_ports;    // of the host's loopback, opened to the container
   std::uint32_t run = 0;                    // random
 };
 
@@ -94,6 +95,7 @@ class ContainerNetwork {
   void plug_in(const Attachment& attachment);
   void await_carrier(const Attachment& attachment);
   [[nodiscard]] std::vector<Step> publish_steps(const std::vector<PublishedPort>& ports) const;
+  void close_host_ports();
   [[nodiscard]] Step unpublish_step(const std::vector<PublishedPort>& ports) const;
 
   NetworkRequest request_;

@@ -57,6 +57,16 @@ std::string publish_command(const Step& step, const Publish& publish) {
   return nft_command(statements);
 }
 
+std::string host_ports_command(const Step& step, const HostPorts& host) {
+  std::vector<std::string> elements;
+  for (const auto port : host.ports) {
+    elements.push_back(cat(host.address.text(), " . tcp . ", port));
+    if (step.verb == Verb::Create)
+      elements.back() += cat(" comment \"", host.comment, "\" : 127.0.0.1 . ", port);
+  }
+  return nft_command({nft_statement(element_verb(step), "host_ports", base::join(elements, ", "))});
+}
+
 std::string rules_command(const Step& step, const NetworkRules& rules) {
   const auto& network = rules.network;
   const std::string bridge = cat("\"", network.bridge, "\"");
@@ -72,6 +82,9 @@ std::string rules_command(const Step& step, const NetworkRules& rules) {
     statements.push_back(nft_statement(verb, cat("own", family), cat(bridge, " . ", subnet)));
     statements.push_back(
         nft_statement(verb, cat("gateway", family), cat(bridge, " : ", gateway.address.text())));
+    if (gateway.address.family == Family::V4)
+      statements.push_back(
+          nft_statement(verb, "gateways4", cat(bridge, " . ", gateway.address.text())));
   }
   return nft_command(statements);
 }
@@ -212,6 +225,7 @@ std::string command(const Step& step, std::string_view container) {
                        route.link, " table local metric ", route.metric);
           },
           [&](const Publish& publish) { return publish_command(step, publish); },
+          [&](const HostPorts& ports) { return host_ports_command(step, ports); },
           [&](const Flows& flows) { return flows_command(flows); },
       },
       step.object);
@@ -290,6 +304,10 @@ std::string reason(const Step& step) {
             return "The way in: DNAT from the host's port to the container's, one map element "
                    "each; fails if taken.";
           },
+          [](const HostPorts&) -> std::string {
+            return "The container reaches these ports of the host's loopback at its gateway, which "
+                   "is host.mini.internal.";
+          },
           [](const Flows& flows) -> std::string {
             if (flows.address) return "Connections of a container that is gone get a reset.";
             return "A sender that was there before the port was published is translated too.";
@@ -329,6 +347,7 @@ std::string title(const Step& step) {
                    for (const auto& port : p.ports) ports.push_back(port.text());
                    return cat("the published ", base::join(ports, ", "));
                  },
+                 [](const HostPorts& h) { return cat("the host's ports for ", h.comment); },
                  [](const Flows&) -> std::string { return "remembered connections"; },
              },
              step.object);

@@ -110,6 +110,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LinkUp, link)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Address, link, cidr)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DefaultRoute, gateway, link)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Publish, comment, container, ports)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HostPorts, comment, address, ports)
 
 namespace {
 
@@ -155,6 +156,8 @@ template <>
 constexpr std::string_view Name<DefaultRoute> = "default-route";
 template <>
 constexpr std::string_view Name<Publish> = "publish";
+template <>
+constexpr std::string_view Name<HostPorts> = "host-ports";
 template <>
 constexpr std::string_view Name<Flows> = "flows";
 

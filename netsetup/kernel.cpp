@@ -58,6 +58,8 @@ std::vector<nft::Element> elements(const NetworkRules& rules) {
     made.push_back({cat("subnet", digit), {first}, {last}, {}, {}});
     made.push_back({cat("own", digit), {bridge, first}, {bridge, last}, {}, {}});
     made.push_back({cat("gateway", digit), {bridge}, {}, {nft::field(gateway.address)}, {}});
+    if (gateway.address.family == Family::V4)
+      made.push_back({"gateways4", {bridge, nft::field(gateway.address)}, {}, {}, {}});
   }
   return made;
 }
@@ -76,6 +78,17 @@ std::vector<nft::Element> elements(const Publish& publish, const PublishedPort& 
                     publish.comment});
     if (!any) made.back().key.insert(made.back().key.begin(), nft::field(*port.host_address));
   }
+  return made;
+}
+
+std::vector<nft::Element> elements(const HostPorts& host) {
+  std::vector<nft::Element> made;
+  for (const auto port : host.ports)
+    made.push_back({"host_ports",
+                    {nft::field(host.address), nft::field(Protocol::Tcp), nft::field(port)},
+                    {},
+                    {nft::field(Ip::v4(0x7f000001)), nft::field(port)},
+                    host.comment});
   return made;
 }
 
@@ -200,6 +213,7 @@ std::optional<Step> Kernel::undo(const Step& step) {
           [&](const NetworkRules& rules) { return remove(rules); },
           [&](const FirewallException& exception) { return remove(exception); },
           [&](const Publish& publish) { return remove(publish); },
+          [&](const HostPorts& ports) { return remove(ports); },
           // Dies with its namespace, unless somebody holds that: then it is not left on the bridge.
           [&](const Veth& veth) { return remove(veth); },
           // The bridge's death takes its address along, the veth's death all that it has.
@@ -290,6 +304,7 @@ void Kernel::create(const Step& step) {
             rtnl::add_loopback_route(socket, index(route.link), route.metric);
           },
           [&](const Publish& publish) { this->publish(publish); },
+          [&](const HostPorts& ports) { nft().add(elements(ports)); },
           [&](const Flows&) {},  // only ever deleted
       },
       step.object);
@@ -314,6 +329,7 @@ void Kernel::remove(const Step& step) {
                  [&](const NetworkRules& rules) { nft().remove(elements(rules)); },
                  [&](const FirewallException& exception) { nft().remove(exception); },
                  [&](const Publish& publish) { unpublish(publish); },
+                 [&](const HostPorts& ports) { nft().remove(elements(ports)); },
                  [&](const Veth& veth) { remove_veth(veth); },
                  [&](const Flows& flows) {
                    if (flows.address)

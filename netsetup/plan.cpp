@@ -160,6 +160,13 @@ std::vector<Step> publish_plan(const std::string& name, const std::vector<Ip>& a
   return plan;
 }
 
+std::vector<Step> host_ports_plan(const std::string& name, const std::vector<Ip>& addresses,
+                                  const std::vector<std::uint16_t>& ports) {
+  std::vector<Step> plan;
+  if (!ports.empty()) plan.push_back(host(HostPorts{name, addresses.front(), ports}));
+  return plan;
+}
+
 std::optional<Cidr> choose_subnet(unsigned prefix, const std::vector<Cidr>& taken) {
   // The last is nobody's private range but for tests of devices (RFC 2544): free where a VPN has
   // taken all that is private.

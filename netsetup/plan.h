@@ -69,6 +69,10 @@ std::vector<Step> attachment_plan(const std::string& name, const Network& networ
 std::vector<Step> publish_plan(const std::string& name, const std::vector<Ip>& addresses,
                                const std::vector<PublishedPort>& ports);
 
+/// PORTS of the host's loopback for the container NAME at ADDRESSES.
+std::vector<Step> host_ports_plan(const std::string& name, const std::vector<Ip>& addresses,
+                                  const std::vector<std::uint16_t>& ports);
+
 /// "mr-" and eight hex digits of the run: new for each run, since the host end of a veth outlives
 /// its container by some milliseconds. NUMBER: of the container's networks; from 1 on it has "-1".
 std::string veth_name(std::uint32_t run, std::size_t number);

@@ -150,7 +150,9 @@ void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
   if (journal->removed()) return;
   const auto steps = journal->read();
   for (const auto& step : steps) {
-    if (std::holds_alternative<Publish>(step.object)) again(kernel, on_host(step.object));
+    if (std::holds_alternative<Publish>(step.object) ||
+        std::holds_alternative<HostPorts>(step.object))
+      again(kernel, on_host(step.object));
     if (std::holds_alternative<Namespace>(step.object) && runs(directory.get(), steps))
       again(kernel, on_host(step.object));
     const auto* veth = std::get_if<Veth>(&step.object);

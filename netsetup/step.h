@@ -161,6 +161,14 @@ struct Publish {
   std::vector<PublishedPort> ports;
 };
 
+/// TCP ports of the host's loopback, opened to the container at ADDRESS: it reaches them at its
+/// gateway. Map elements, each with the container's name as its comment.
+struct HostPorts {
+  std::string comment;
+  Ip address;  // IPv4
+  std::vector<std::uint16_t> ports;
+};
+
 /// Connections that conntrack remembers: those of a container's ADDRESS (either direction), or
 /// those to UDP PORTS of the host. Only ever deleted.
 struct Flows {
@@ -171,7 +179,7 @@ struct Flows {
 using Object =
     std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate, Sysctl, Bridge,
                  NetworkRules, FirewallException, LoopbackRoute, Namespace, Veth, Port, Alias,
-                 Hairpin, Isolated, LinkUp, Address, DefaultRoute, Publish, Flows>;
+                 Hairpin, Isolated, LinkUp, Address, DefaultRoute, Publish, HostPorts, Flows>;
 
 struct Step {
   Verb verb = Verb::Create;

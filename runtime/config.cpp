@@ -117,7 +117,8 @@ Config decide(const Options& options) {
   const std::uint32_t run = random_number();
   const std::string name =
       options.name.empty() ? made_up_name(options.command.front(), run) : options.name;
-  config.network = {configs::Ruleset, name, options.name.empty(), {}, options.ports, run};
+  config.network = {configs::Ruleset,   name, options.name.empty(), {}, options.ports,
+                    options.host_ports, run};
   for (const auto& choice : options.networks)
     config.network.networks.push_back({read_network(choice.name), choice.addresses, choice.mac});
   config.own_network = !options.host_network && options.network_of.empty();

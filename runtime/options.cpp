@@ -84,6 +84,8 @@ constexpr std::array Entries{
           [](Options& o, Text v) { add_address(o, "--ip6", v, netsetup::Family::V6); }},
     Entry{"--mac", 0, "02:42:c0:a8:00:02",
           [](Options& o, Text v) { network_meant(o).mac = values::mac(v); }},
+    Entry{"--host-port", 0, "3000",
+          [](Options& o, Text v) { o.host_ports.push_back(values::host_port(v)); }},
     Entry{"--add-host", 0, "db:192.0.2.10",
           [](Options& o, Text v) { o.add_host.push_back(values::add_host(v)); }},
     Entry{"--dns", 0, "192.0.2.53",
@@ -270,6 +272,9 @@ void decide_network(Options& options) {
   if (!options.ports.empty())
     throw base::Error(
         cat("--publish needs a network of the container's own, not --network ", name));
+  if (!options.host_ports.empty())
+    throw base::Error(
+        cat("--host-port needs a network of the container's own, not --network ", name));
   options.networks.clear();
   options.host_network = name == "host";
   if (name.starts_with(ContainerPrefix)) options.network_of = name.substr(ContainerPrefix.size());

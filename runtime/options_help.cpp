@@ -35,6 +35,8 @@ Publishing and the network
                           e.g. --ip6 fd6d:696e:6972::50
       --mac ADDRESS       its MAC there (default: made of its address)
                           e.g. --mac 02:42:c0:a8:00:02
+      --host-port PORT  * it reaches this TCP port of the host's loopback, at
+                          host.mini.internal    e.g. --host-port 3000
       --add-host NAME:ADDRESS
                         * a line for its /etc/hosts
                           e.g. --add-host db:192.0.2.10

@@ -188,6 +188,13 @@ PublishedPort find_one(const std::vector<PublishedPort>& ports, std::string_view
 
 }  // namespace
 
+std::uint16_t host_port(std::string_view text) {
+  const auto number = base::parse_number<std::uint32_t>(text);
+  if (!all_digits(text) || text.front() == '0' || !number || *number > LargestPort)
+    refuse("--host-port", text, "it is not a port, which is a number from 1 to 65535");
+  return static_cast<std::uint16_t>(*number);
+}
+
 std::vector<PublishedPort> find_published(const std::vector<PublishedPort>& ports,
                                           std::string_view text) {
   // A range as -p has it, or FIRST-LAST[/PROTOCOL] of the host.

@@ -23,6 +23,8 @@ namespace runtime::values {
 /// of the same length; an ADDR of IPv6 is in brackets, 0.0.0.0 and [::] are every one of a family.
 std::vector<netsetup::PublishedPort> published_ports(std::string_view text);
 
+std::uint16_t host_port(std::string_view text);  // 1 to 65535
+
 /// Those of PORTS which TEXT means: as for published_ports(), or without :CONTAINER.
 std::vector<netsetup::PublishedPort> find_published(
     const std::vector<netsetup::PublishedPort>& ports, std::string_view text);

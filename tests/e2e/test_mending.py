@@ -397,7 +397,9 @@ class Corrupt(Case):
     def test_what_is_set_aside_is_said(self):
         before = self.world.state()
         self.detach("--rm", "--name", "good", "--wait=60", "-p", "8081:80", *traffic.server())
-        time.sleep(2)  # its supervisor looks once more, at the end of its start; it would speak to nobody
+        # Its supervisor would mend it as well, whenever it is woken, and speak to nobody.
+        supervisor = self.inspect("good")["supervisor"]
+        self.world.sh(f"kill -STOP {supervisor}")
         said = {("host", "journal"): "journal has lost lines", ("network-mini0", "journal"): "journal has lost lines",
                 ("host", "up"): "up is damaged; it is set aside as up.damaged",
                 ("network-mini0", "up"): "up is damaged; it is set aside as up.damaged",
@@ -415,6 +417,7 @@ class Corrupt(Case):
                 self.assertEqual(self.world.minictl("repair").stderr, "", "it is said once")
         self.damage("network-mini0", "up", "garbage")
         self.assertIn("up is damaged", self.world.mini_run("true").stderr, "a start says it, too")
+        self.world.sh(f"kill -CONT {supervisor}")
         self.ctl("stop", "-t", "0", "good")
         self.assert_same_state(before, 10)
 

@@ -163,12 +163,12 @@ class Shown(MinictlCase):
         self.detach("--name", "one", *FOREVER)
         self.detach("--name", "two", *FOREVER)
         self.detach("--name", "else", "--network", "mini7", *FOREVER)
-        networks = {each["bridge"]: each for each in json.loads(self.ctl("network", "--json"))}
-        self.assertEqual({name: each["containers"] for name, each in networks.items()},
+        networks = {each["name"]: each for each in json.loads(self.ctl("network", "--json"))}
+        self.assertEqual({name: [one["name"] for one in each["containers"]] for name, each in networks.items()},
                          {"mini0": ["one", "two"], "mini7": ["else"]})
         gateways = snapshot.addresses(self.world.sh(snapshot.ADDRESSES).stdout)
         for gateway in networks["mini7"]["gateways"]:
-            self.assertIn(f"address mini7 {gateway.split('/')[0]}", gateways)
+            self.assertIn(f"address mini7 {gateway}", gateways)
         self.assertRegex(self.ctl("network"), r"(?m)^mini0 .*one, two$")
 
 

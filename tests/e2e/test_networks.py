@@ -252,3 +252,30 @@ class Kinds(NetworkCase):
         self.assertEqual(self.world.run(["ip", "-6", "addr", "show", "dev", "lab0"]).stdout, "")
         self.assertIn("web saw", self.ask(HOST, 8080, "client"))
         self.assertEqual(self.ask(HOST6, 8080, "client", 0.5), "ConnectionRefusedError")
+
+
+class HostPort(NetworkCase):
+    def test_one_port_of_the_hosts_loopback(self):
+        """--host-port 3000 opens that one port of the host's loopback to the container"""
+        self.create("lab0", "--internal")
+        for name, port in ("wanted", 3000), ("other", 3001):
+            self.world.popen(traffic.server(name, port, "127.0.0.1"))
+        self.until(lambda: all("saw" in self.ask("127.0.0.1", port) for port in (3000, 3001)), "the servers")
+        before = self.world.state()
+        for network in "mini0", "lab0":
+            with self.subTest(network):
+                self.detach("--rm", "--name", "web", "--network", network, "--host-port", "3000", *FOREVER)
+                self.detach("--rm", "--name", "next", "--network", network, *FOREVER)
+                gateway = self.place("web")["gateways"][0]
+                inside = self.network("web")
+                self.assertEqual(self.ask(gateway, 3000, inside), f"wanted saw {self.address('web')}")
+                self.assertNotIn("saw", self.ask(gateway, 3001, inside, 0.5))
+                self.assertNotIn("saw", self.ask(gateway, 3000, self.network("next"), 0.5))
+                self.assertNotIn("saw", self.ask(HOST, 3000, inside, 0.5))
+                self.assertNotIn("saw", self.ask(HOST, 3000, "client", 0.5))
+                self.world.sh("nft flush ruleset")
+                self.until(lambda: "wanted" in self.ask(gateway, 3000, inside), "it is mended")
+                self.ctl("stop", "-t", "0", "web", "next")
+        self.assert_same_state(before, 10)
+        self.assert_refused(self.world.mini_run("--host-port", "0", "true"), 125, ["--host-port 0", "1 to 65535"])
+        self.assert_refused(self.world.mini_run("--network", "none", "--host-port", "1", "true"), 125, ["--host-port", "none"])

@@ -50,7 +50,7 @@ class Container {
  public:
   explicit Container(const std::string& name, std::vector<netsetup::PublishedPort> ports = {},
                      const std::string& bridge = "mini0", std::uint32_t run = 1)
-      : network({configs::Ruleset, name, false, networks(bridge), std::move(ports), run}, {}) {
+      : network({configs::Ruleset, name, false, networks(bridge), std::move(ports), {}, run}, {}) {
     network.join();
     network.connect(process.pid());
   }

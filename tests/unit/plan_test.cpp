@@ -66,7 +66,7 @@ sysctl -qw net.ipv4.conf.mini0.forwarding=1
 sysctl -qw net.ipv4.conf.mini0.route_localnet=1
 sysctl -qw net.ipv6.conf.mini0.accept_ra=0
 sysctl -qew net.ipv6.conf.mini0.force_forwarding=1
-nft 'add element inet mini_run bridges { "mini0" }; add element inet mini_run same_net { "mini0" . "mini0" }; add element inet mini_run subnet4 { 10.210.0.0/22 }; add element inet mini_run own4 { "mini0" . 10.210.0.0/22 }; add element inet mini_run gateway4 { "mini0" : 10.210.0.1 }; add element inet mini_run subnet6 { fd00::/64 }; add element inet mini_run own6 { "mini0" . fd00::/64 }; add element inet mini_run gateway6 { "mini0" : fd00::1 }'
+nft 'add element inet mini_run bridges { "mini0" }; add element inet mini_run same_net { "mini0" . "mini0" }; add element inet mini_run subnet4 { 10.210.0.0/22 }; add element inet mini_run own4 { "mini0" . 10.210.0.0/22 }; add element inet mini_run gateway4 { "mini0" : 10.210.0.1 }; add element inet mini_run gateways4 { "mini0" . 10.210.0.1 }; add element inet mini_run subnet6 { fd00::/64 }; add element inet mini_run own6 { "mini0" . fd00::/64 }; add element inet mini_run gateway6 { "mini0" : fd00::1 }'
 ip address add 10.210.0.1/22 dev mini0
 ip address add fd00::1/64 dev mini0 nodad
 ip link set mini0 up
