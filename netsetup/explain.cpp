@@ -131,6 +131,31 @@ std::string flows_command(const Flows& flows) {
   return base::join(commands, "; ");
 }
 
+/// The translation of nft_names.cpp. The payload of a packet is written to: neither conntrack nor
+/// NAT has to be there for it.
+std::string name_server_command(std::string_view container) {
+  const std::string table = cat(" ip ", nft::NamesTable);
+  const auto chain = [&](std::string_view name, std::string_view priority) {
+    return cat("add chain", table, " ", name, " { type filter hook output priority ", priority,
+               "; policy accept; }");
+  };
+  const auto rule = [&](std::string_view name, std::string_view field, std::string_view port,
+                        std::uint16_t from, std::uint16_t to) {
+    return cat("add rule", table, " ", name, " ip ", field, " ", NameServer::address().text(), " ",
+               port, " ", from, " ", port, " set ", to);
+  };
+  std::vector<std::string> statements = {
+      cat("add table", table, " { comment \"", nft::NamesComment, "\"; }"),
+      chain("question", "raw"), chain("answer", "mangle")};
+  for (const std::string_view protocol : {"udp", "tcp"}) {
+    statements.push_back(
+        rule("question", "daddr", cat(protocol, " dport"), NameServer::Port, NameServer::OwnPort));
+    statements.push_back(
+        rule("answer", "saddr", cat(protocol, " sport"), NameServer::OwnPort, NameServer::Port));
+  }
+  return cat("ip netns exec ", shell_quote(container), " ", nft_command(statements));
+}
+
 std::string sysctl_reason(const Sysctl& sysctl) {
   const std::string_view key = sysctl.key;
   if (key.ends_with("route_localnet"))
@@ -224,6 +249,7 @@ std::string command(const Step& step, std::string_view container) {
             return cat("ip -6 route ", create ? "replace" : "delete", " local ::1/128 dev ",
                        route.link, " table local metric ", route.metric);
           },
+          [&](const NameServer&) { return name_server_command(container); },
           [&](const Publish& publish) { return publish_command(step, publish); },
           [&](const HostPorts& ports) { return host_ports_command(step, ports); },
           [&](const Flows& flows) { return flows_command(flows); },
@@ -300,6 +326,11 @@ std::string reason(const Step& step) {
                    "the "
                    "host.";
           },
+          [](const NameServer&) -> std::string {
+            return "Names: who asks 127.0.0.11 is answered by mini-run itself; port 53 in here "
+                   "stays "
+                   "free.";
+          },
           [](const Publish&) -> std::string {
             return "The way in: DNAT from the host's port to the container's, one map element "
                    "each; fails if taken.";
@@ -342,6 +373,7 @@ std::string title(const Step& step) {
                  [](const Address& a) { return cat("the address ", a.cidr.text()); },
                  [](const DefaultRoute& r) { return cat("the route by ", r.gateway.text()); },
                  [](const LoopbackRoute& r) { return cat("the route to ::1 by ", r.link); },
+                 [](const NameServer&) -> std::string { return "the name server"; },
                  [](const Publish& p) {
                    std::vector<std::string> ports;
                    for (const auto& port : p.ports) ports.push_back(port.text());

@@ -77,6 +77,9 @@ void from_json(const json& /*j*/, RuleSet& /*rules*/) {}
 void to_json(json& j, const NetnsDirectory& /*directory*/) { j = json::object(); }
 void from_json(const json& /*j*/, NetnsDirectory& /*directory*/) {}
 
+void to_json(json& j, const NameServer& /*server*/) { j = json::object(); }
+void from_json(const json& /*j*/, NameServer& /*server*/) {}
+
 void to_json(json& j, const Flows& flows) {
   j = {{"udp_ports", flows.udp_ports}};
   if (flows.address) j["address"] = *flows.address;
@@ -154,6 +157,8 @@ template <>
 constexpr std::string_view Name<Address> = "address";
 template <>
 constexpr std::string_view Name<DefaultRoute> = "default-route";
+template <>
+constexpr std::string_view Name<NameServer> = "name-server";
 template <>
 constexpr std::string_view Name<Publish> = "publish";
 template <>

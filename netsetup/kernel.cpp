@@ -225,6 +225,7 @@ std::optional<Step> Kernel::undo(const Step& step) {
           [](const LinkUp&) -> std::optional<Step> { return std::nullopt; },
           [](const Address&) -> std::optional<Step> { return std::nullopt; },
           [](const DefaultRoute&) -> std::optional<Step> { return std::nullopt; },
+          [](const NameServer&) -> std::optional<Step> { return std::nullopt; },
           [](const Flows&) -> std::optional<Step> { return std::nullopt; },
       },
       step.object);
@@ -303,6 +304,7 @@ void Kernel::create(const Step& step) {
           [&](const LoopbackRoute& route) {
             rtnl::add_loopback_route(socket, index(route.link), route.metric);
           },
+          [&](const NameServer&) { inside([] { nft::Socket().add_name_server(); }); },
           [&](const Publish& publish) { this->publish(publish); },
           [&](const HostPorts& ports) { nft().add(elements(ports)); },
           [&](const Flows&) {},  // only ever deleted

@@ -19,8 +19,10 @@
 
 namespace netsetup::nft {
 
-inline constexpr std::string_view TableName = "mini_run";     // family inet
-inline constexpr std::string_view TableComment = "mini-run";  // marks the table as ours
+inline constexpr std::string_view TableName = "mini_run";         // family inet
+inline constexpr std::string_view TableComment = "mini-run";      // marks the table as ours
+inline constexpr std::string_view NamesTable = "mini_run_names";  // family ip, in a container
+inline constexpr std::string_view NamesComment = "mini-run answers to 127.0.0.11 port 53";
 
 /// One field of a key or of a datum.
 using Bytes = netlink::Bytes;
@@ -83,6 +85,10 @@ class Socket {
   /// is made this moment sees a change and begins again. nft(8) 1.0.6 may crash otherwise. Throws
   /// Error.
   void release_flows();
+
+  /// In a container's namespace, the translation that NameServer (step.h) is. Needs: a socket
+  /// opened in there. Throws Error.
+  void add_name_server();
 
   /// What there is of our table besides elements, to be compared with what it was: how many sets
   /// and chains, and for each chain how often it is used (by its rules, by jumps to it). One line,

@@ -55,20 +55,16 @@ void put_rule(Message& rule) {
   rule.put_string(NFTA_RULE_TABLE, FlowsTable);
   rule.put_string(NFTA_RULE_CHAIN, FlowsChain);
   const Nest expressions(rule, NFTA_RULE_EXPRESSIONS);
-  {
-    const Nest load(rule, NFTA_LIST_ELEM);
-    rule.put_string(NFTA_EXPR_NAME, "ct");
-    const Nest data(rule, NFTA_EXPR_DATA);
+  put_expression(rule, "ct", [&] {
     rule.put_be32(NFTA_CT_DREG, NFT_REG_1);
     rule.put_be32(NFTA_CT_KEY, NFT_CT_STATE);
-  }
-  const Nest compare(rule, NFTA_LIST_ELEM);
-  rule.put_string(NFTA_EXPR_NAME, "cmp");
-  const Nest data(rule, NFTA_EXPR_DATA);
-  rule.put_be32(NFTA_CMP_SREG, NFT_REG_1);
-  rule.put_be32(NFTA_CMP_OP, NFT_CMP_EQ);
-  const Nest value(rule, NFTA_CMP_DATA);
-  rule.put_u32(NFTA_DATA_VALUE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED));
+  });
+  put_expression(rule, "cmp", [&] {
+    rule.put_be32(NFTA_CMP_SREG, NFT_REG_1);
+    rule.put_be32(NFTA_CMP_OP, NFT_CMP_EQ);
+    const Nest value(rule, NFTA_CMP_DATA);
+    rule.put_u32(NFTA_DATA_VALUE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED));
+  });
 }
 
 }  // namespace

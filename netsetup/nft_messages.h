@@ -45,6 +45,15 @@ inline netlink::Message batch_mark(int type) {
   return message;
 }
 
+/// One expression of a rule: NAME, and its attributes as PUT puts them.
+template <class Put>
+void put_expression(netlink::Message& rule, std::string_view name, const Put& put) {
+  const netlink::Nest element(rule, NFTA_LIST_ELEM);
+  rule.put_string(NFTA_EXPR_NAME, name);
+  const netlink::Nest data(rule, NFTA_EXPR_DATA);
+  put();
+}
+
 /// COMMENT, up to 128 bytes of it, as the user data TYPE.
 inline void put_comment(netlink::Message& message, std::uint16_t type, std::string_view comment) {
   constexpr std::size_t Longest = 128;

@@ -125,7 +125,8 @@ std::vector<Step> name_plan(const std::string& name, pid_t pid) {
 
 std::vector<Step> namespace_plan() {
   return {inside(sysctl("net.ipv4.ping_group_range", "0\t2147483647")),
-          inside(sysctl("net.ipv4.ip_unprivileged_port_start", "0")), inside(LinkUp{"lo"})};
+          inside(sysctl("net.ipv4.ip_unprivileged_port_start", "0")), inside(LinkUp{"lo"}),
+          inside(NameServer{})};
 }
 
 std::vector<Step> attachment_plan(const std::string& name, const Network& network,

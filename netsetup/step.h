@@ -153,6 +153,15 @@ struct DefaultRoute {
   std::string link;
 };
 
+/// The container's name server: who asks address() at PORT, in the container's namespace, reaches
+/// its supervisor, which has OWN_PORT of that address (runtime/dns_server.h). Port 53 itself stays
+/// free there, for a name server of the container's own; OWN_PORT is one that IANA gives to nobody.
+struct NameServer {
+  static Ip address() { return Ip::v4(0x7f00000b); }  // 127.0.0.11, as docker has it
+  static constexpr std::uint16_t Port = 53;
+  static constexpr std::uint16_t OwnPort = 1023;
+};
+
 /// The container's published ports, all in one transaction: either all of them are free or none
 /// is taken. Map elements, each with the container's name as its comment.
 struct Publish {
@@ -176,10 +185,10 @@ struct Flows {
   std::vector<std::uint16_t> udp_ports;
 };
 
-using Object =
-    std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate, Sysctl, Bridge,
-                 NetworkRules, FirewallException, LoopbackRoute, Namespace, Veth, Port, Alias,
-                 Hairpin, Isolated, LinkUp, Address, DefaultRoute, Publish, HostPorts, Flows>;
+using Object = std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate,
+                            Sysctl, Bridge, NetworkRules, FirewallException, LoopbackRoute,
+                            Namespace, Veth, Port, Alias, Hairpin, Isolated, LinkUp, Address,
+                            DefaultRoute, NameServer, Publish, HostPorts, Flows>;
 
 struct Step {
   Verb verb = Verb::Create;

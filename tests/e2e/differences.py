@@ -29,12 +29,11 @@ def alike(value):
     return value
 
 
-def network(world, where="host", rules=True):
+def network(world, where="host"):
     """The network of WHERE as explain = do compares it."""
-    link, address, route4, route6, *ruleset = snapshot.answers(
-        world, snapshot.LINKS, snapshot.ADDRESSES, *snapshot.ROUTES, *([snapshot.RULES] if rules else []), where=where)
+    link, address, route4, route6, rules = snapshot.answers(
+        world, snapshot.LINKS, snapshot.ADDRESSES, *snapshot.ROUTES, snapshot.RULES, where=where)
     found = snapshot.links(link) | snapshot.addresses(address) | snapshot.routes(route4, route6)
     found |= world.call(snapshot.sysctls, where=where)
-    for text in ruleset:
-        found |= {f"nft {entry}": "" for entry in map(str, map(alike, snapshot.rules(text)))}
+    found |= {f"nft {entry}": "" for entry in map(str, map(alike, snapshot.rules(rules)))}
     return alike(found)

@@ -8,6 +8,8 @@
 
 #include "base/file.h"
 #include "fresh.h"
+#include "netsetup/explain.h"
+#include "netsetup/step.h"
 
 using namespace netsetup;
 using fresh::sh;
@@ -190,4 +192,18 @@ TEST_CASE("an interval up to the last address there is") {
   CHECK(sh(List).find("255.255.0.0") != std::string::npos);
   socket.remove({last});
   CHECK(sh(List).find("255.255.0.0") == std::string::npos);
+}
+
+TEST_CASE("the translation of a container's name server is the one that its text makes") {
+  const fresh::Host host;
+  constexpr auto ListNames = "nft -n list table ip mini_run_names";
+  nft::Socket().add_name_server();
+  const std::string ours = sh(ListNames);
+  const auto program = "nft --debug=netlink list table ip mini_run_names | grep '\\['";
+  const std::string compiled = sh(program);
+  sh("nft delete table ip mini_run_names; ip netns attach web $$");
+  sh(command({Verb::Create, Where::Container, NameServer{}}, "web"));
+  CHECK(sh(ListNames) == ours);
+  CHECK(sh(program) == compiled);
+  CHECK(ours.find("udp dport 53 udp dport set 1023") != std::string::npos);
 }
