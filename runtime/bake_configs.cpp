@@ -44,13 +44,13 @@ std::string host_root_source() {
 /// The program FILE as it is.
 std::string shim_source(const char* file) {
   const auto image = base::read_file(file);
-  std::string out = "namespace {\nconstexpr unsigned char Shim[] = {\n";
+  std::string out = "namespace {\nconstexpr unsigned char ShimImage[] = {\n";
   for (const char byte : image.value()) out += cat(int{static_cast<unsigned char>(byte)}, ",\n");
   return out +
          "};\n"
          "}  // namespace\n\n"
          "std::string_view runtime::shim_image() {\n"
-         "  return {reinterpret_cast<const char*>(Shim), sizeof Shim};\n}\n\n";
+         "  return {reinterpret_cast<const char*>(ShimImage), sizeof ShimImage};\n}\n\n";
 }
 
 }  // namespace

@@ -18,7 +18,7 @@
 #include "netsetup/state.h"
 #include "runtime/configs.h"
 #include "runtime/description.h"
-#include "runtime/etc_files.h"
+#include "runtime/name_servers.h"
 #include "runtime/network_file.h"
 
 namespace runtime {
@@ -110,6 +110,14 @@ base::UniqueFd network_of(const std::string& name) {
                         ": no container of that name runs; `minictl ps` lists them"));
 }
 
+/// Whether SPACE is there, and not the network namespace that we are in.
+bool is_another_network(const base::UniqueFd& space) {
+  struct stat own {};
+  struct stat other {};
+  return space.valid() && ::fstat(space.get(), &other) == 0 &&
+         ::stat("/proc/self/ns/net", &own) == 0 && own.st_ino != other.st_ino;
+}
+
 }  // namespace
 
 Config decide(const Options& options) {
@@ -159,7 +167,8 @@ Config decide(const Options& options) {
     child.seccomp = config.seccomp;
   }
 
-  ResolvConf resolv_conf = read_host_resolv_conf(name, options.dns);
+  const bool served = config.own_network || is_another_network(config.other_network);
+  FirstLook resolv_conf = read_host_resolv_conf(name, options.dns, served);
   config.resolv_conf = std::move(resolv_conf.text);
   if (!resolv_conf.note.empty()) config.notes.push_back(std::move(resolv_conf.note));
   return config;

@@ -121,20 +121,26 @@ void explain_root(const rootfs::Root& root) {
   base::write_all(STDERR_FILENO, out + "\n", "write to standard error");
 }
 
-/// Our share of the start, while the child does its own.
-void supply(const Config& config, const Options& options, const Child& child,
-            const Channel& channel, ContainerNetwork& network, Timing& timing) {
+/// Our share of the start, while the child does its own. Returns where the container's questions
+/// about names come in.
+DnsSockets supply(const Config& config, const Options& options, const Child& child,
+                  const Channel& channel, ContainerNetwork& network, Timing& timing) {
   if (!options.networks.empty()) network.join();  // 2
   base::test_point("joined");
   give_etc_files(config, options, network);
   send(channel, Message::Kind::Files);  // 3
   base::test_point("files sent");
   timing.mark("join");
-  if (config.own_network) network.connect(child.pid());  // 4
+  DnsSockets sockets;
+  if (config.own_network) {
+    network.connect(child.pid());  // 4
+    network.inside([&] { sockets = DnsSockets::open(); });
+  }
   timing.mark("connect");
   if (options.explain) explain_root(config.child.root);
   send(channel, Message::Kind::Go);  // 5
   base::test_point("go sent");
+  return sockets;
 }
 
 /// Waits for FD to be readable; throws where a signal asks us to stop first. Others wait in the
@@ -278,8 +284,9 @@ void run(const Options& options, Herald* herald) {
   // the container's end does not wait for it.
   base::UniqueFd mounts(
       ::open(cat("/proc/", child.pid(), "/ns/mnt").c_str(), O_RDONLY | O_CLOEXEC));
+  DnsSockets sockets;
   try {
-    supply(config, options, child, channel, network, timing);
+    sockets = supply(config, options, child, channel, network, timing);
   } catch (const base::Error& error) {
     throw_first_cause(channel, error);
   }
@@ -289,7 +296,7 @@ void run(const Options& options, Herald* herald) {
   for (const auto& note : notes) base::say(note);
   tell_chosen_ports(options, network);
 
-  Life life(options, config, network, child, channel, signals, streams, herald);
+  Life life(options, config, network, std::move(sockets), child, channel, signals, streams, herald);
   streams.start(life.loop(), std::move(master));
   const int status = life.run();
   base::test_point("ended");

@@ -39,6 +39,7 @@ struct Description {
   // the network
   std::vector<Attached> networks;
   std::vector<netsetup::PublishedPort> ports;
+  std::vector<std::string> aliases;
 
   // what a program in it is to be, for minictl exec
   std::string hostname;

@@ -64,6 +64,7 @@ Description description_of(const Options& options, const Config& config,
   made.detached = options.detach;
   made.networks = attached(network);
   made.ports = network.ports();
+  made.aliases = options.aliases;
   made.hostname = config.child.hostname;
   made.user = options.user;
   made.workdir = options.workdir;
@@ -81,8 +82,9 @@ Description description_of(const Options& options, const Config& config,
 
 }  // namespace
 
-Life::Life(const Options& options, const Config& config, ContainerNetwork& network, Child& child,
-           const Channel& channel, const SignalQueue& signals, Streams& streams, Herald* herald)
+Life::Life(const Options& options, const Config& config, ContainerNetwork& network,
+           DnsSockets sockets, Child& child, const Channel& channel, const SignalQueue& signals,
+           Streams& streams, Herald* herald)
     : options_(options),
       config_(config),
       network_(network),
@@ -95,6 +97,7 @@ Life::Life(const Options& options, const Config& config, ContainerNetwork& netwo
   control_.emplace(loop(), network.directory(),
                    [this](const Words& words) { return answer(words); });
   base::test_point("control made");
+  if (sockets.udp.valid()) answer_names(std::move(sockets));
   if (options.networks.empty()) return;  // no network that somebody could take away
   look_around();
   base::test_point("looked around");
@@ -122,6 +125,20 @@ void Life::describe() {
                  {reinterpret_cast<const char*>(program.data()), program.size_bytes()});
   }
   write_description(network_.directory(), description_);
+}
+
+/// The name servers to be asked. None where the container has no way out: a question is one, too.
+std::vector<ServerAddress> Life::servers() const {
+  if (std::ranges::all_of(network_.attachments(),
+                          [](const auto& each) { return each.network().internal; }))
+    return {};
+  return name_servers(network_.name(), options_.dns);
+}
+
+void Life::answer_names(DnsSockets sockets) {
+  names_.emplace(
+      loop(), std::move(sockets), Names(network_.directory(), network_.name()),
+      [this] { return servers(); }, let_go_of_memory);
 }
 
 /// What of the host's network does not concern the start, but the container.
@@ -342,6 +359,7 @@ std::string Life::change_ports(const Words& request) {
 int Life::run() {
   const int status = supervisor_.run();
   streams_.finish();
+  names_.reset();  // its sockets hold the container's network namespace
   if (status != 0 && std::chrono::steady_clock::now() - since_ < AtOnce)
     for (const auto& line : rootfs::hidden_needs(config_.child.root, options_.command))
       streams_.note(line);

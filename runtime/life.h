@@ -13,6 +13,7 @@
 #include "runtime/control.h"
 #include "runtime/description.h"
 #include "runtime/detach.h"
+#include "runtime/dns_server.h"
 #include "runtime/options.h"
 #include "runtime/streams.h"
 #include "runtime/supervise.h"
@@ -21,10 +22,11 @@ namespace runtime {
 
 class Life {
  public:
-  /// All of them must outlive it. HERALD: with -d. Needs: the container is ready, see channel.h.
+  /// All of them must outlive it, but SOCKETS, those of its name server. HERALD: with -d. Needs:
+  /// the container is ready, see channel.h.
   Life(const Options& options, const Config& config, netsetup::ContainerNetwork& network,
-       Child& child, const Channel& channel, const SignalQueue& signals, Streams& streams,
-       Herald* herald);
+       DnsSockets sockets, Child& child, const Channel& channel, const SignalQueue& signals,
+       Streams& streams, Herald* herald);
 
   base::EventLoop& loop() { return supervisor_.loop(); }
   /// Until the container has ended; returns its exit status. Throws Error as Supervisor::run().
@@ -37,6 +39,8 @@ class Life {
   void describe();
   void look_around();
   std::string passed_by();
+  void answer_names(DnsSockets sockets);
+  [[nodiscard]] std::vector<ServerAddress> servers() const;
   void started();
   void announce(int status);
   void wait_for_ports(std::chrono::steady_clock::time_point deadline);
@@ -56,6 +60,7 @@ class Life {
   Supervisor supervisor_;
   Description description_;
   std::optional<Control> control_;
+  std::optional<DnsServer> names_;
   std::optional<netsetup::Watch> watch_;
   std::vector<base::EventLoop::Source*> watched_;
   bool mending_ = false;

@@ -84,6 +84,8 @@ constexpr std::array Entries{
           [](Options& o, Text v) { add_address(o, "--ip6", v, netsetup::Family::V6); }},
     Entry{"--mac", 0, "02:42:c0:a8:00:02",
           [](Options& o, Text v) { network_meant(o).mac = values::mac(v); }},
+    Entry{"--network-alias", 0, "db",
+          [](Options& o, Text v) { o.aliases.push_back(values::network_alias(v)); }},
     Entry{"--host-port", 0, "3000",
           [](Options& o, Text v) { o.host_ports.push_back(values::host_port(v)); }},
     Entry{"--add-host", 0, "db:192.0.2.10",

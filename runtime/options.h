@@ -38,6 +38,7 @@ struct Options {
   bool host_network = false;                                   // --network host
   std::string network_of;                                      // --network container:NAME
   std::vector<netsetup::PublishedPort> ports;                  // -p
+  std::vector<std::string> aliases;                            // --network-alias
   std::vector<std::uint16_t> host_ports;                       // --host-port
   std::vector<std::pair<std::string, netsetup::Ip>> add_host;  // --add-host NAME:IP
   std::vector<std::string> dns;                                // --dns

@@ -35,12 +35,15 @@ Publishing and the network
                           e.g. --ip6 fd6d:696e:6972::50
       --mac ADDRESS       its MAC there (default: made of its address)
                           e.g. --mac 02:42:c0:a8:00:02
+      --network-alias ALIAS
+                        * one more name for its neighbours, as --name is one
+                          e.g. --name db1 --network-alias db
       --host-port PORT  * it reaches this TCP port of the host's loopback, at
                           host.mini.internal    e.g. --host-port 3000
       --add-host NAME:ADDRESS
                         * a line for its /etc/hosts
                           e.g. --add-host db:192.0.2.10
-      --dns ADDRESS     * its name server, instead of the host's
+      --dns ADDRESS     * a name server to ask, instead of the host's
                           e.g. --dns 192.0.2.53
 
 The root

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "runtime/name_servers.h"
 
 namespace runtime::values {
 
@@ -135,6 +136,17 @@ void check_distinct(const std::vector<NetworkChoice>& networks) {
   }
 }
 
+std::string network_alias(std::string_view text) {
+  constexpr std::size_t Longest = 253;  // of a domain name, RFC 1035
+  const auto words = base::split(text, '.');
+  const auto is_word = [](std::string_view word) { return word.size() <= 63 && is_name(word); };
+  if (text.size() > Longest || !std::all_of(words.begin(), words.end(), is_word)) {
+    refuse("--network-alias", text,
+           "an alias is words of 1-63 of the characters a-z A-Z 0-9 _ -, joined by dots, as in db");
+  }
+  return std::string(text);
+}
+
 std::pair<std::string, netsetup::Ip> add_host(std::string_view text) {
   const auto colon = text.find(':');
   if (colon == std::string_view::npos)
@@ -151,7 +163,11 @@ std::pair<std::string, netsetup::Ip> add_host(std::string_view text) {
   return {std::string(name), *address};
 }
 
-std::string dns_server(std::string_view text) { return address("--dns", text).text(); }
+std::string dns_server(std::string_view text) {
+  if (!name_server(text))
+    refuse("--dns", text, "it needs the address of a name server, as in 192.0.2.53");
+  return std::string(text);
+}
 
 rootfs::Volume volume(std::string_view text) {
   const auto fields = base::split(text, ':');

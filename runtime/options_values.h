@@ -45,6 +45,7 @@ netsetup::Mac mac(std::string_view text);  // of one interface, not of a group
 /// Throws where a network, or an address, is asked for twice.
 void check_distinct(const std::vector<NetworkChoice>& networks);
 std::pair<std::string, netsetup::Ip> add_host(std::string_view text);  // NAME:ADDRESS
+std::string network_alias(std::string_view text);
 std::string dns_server(std::string_view text);
 
 /// SOURCE:TARGET[:ro|:rw]; a source that begins with ./ or ../ is made absolute.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // What is wrong with this host, as far as containers go, and the command that mends it.
-#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
@@ -19,7 +18,7 @@
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/table.h"
 #include "runtime/description.h"
-#include "runtime/etc_files.h"
+#include "runtime/name_servers.h"
 
 namespace runtime::ctl {
 
@@ -29,40 +28,18 @@ using nlohmann::json;
 
 namespace {
 
-/// The name servers of a resolv.conf(5) of ours.
-std::vector<netsetup::Ip> name_servers(std::string_view text) {
-  constexpr std::string_view Keyword = "nameserver ";
-  std::vector<netsetup::Ip> servers;
-  for (const auto line : base::split(text, '\n'))
-    if (line.starts_with(Keyword))
-      if (const auto address = netsetup::Ip::parse(line.substr(Keyword.size())))
-        servers.push_back(*address);
-  return servers;
-}
-
 /// Sends each of SERVERS a question (RFC 1035: the name servers of the root) and waits for any
 /// answer, a second at most.
-bool answers(const std::vector<netsetup::Ip>& servers) {
+bool answers(const std::vector<ServerAddress>& servers) {
   constexpr std::array<std::uint8_t, 17> Question = {0x6d, 0x72, 1, 0, 0, 1, 0, 0, 0,
                                                      0,    0,    0, 0, 0, 2, 0, 1};
   constexpr int Second = 1000;
-  constexpr std::uint16_t Port = 53;
   std::vector<base::UniqueFd> sockets;
   std::vector<pollfd> waits;
   for (const auto& server : servers) {
-    const bool ipv6 = server.family == netsetup::Family::V6;
-    base::UniqueFd socket(::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(Port);
-    sockaddr_in6 to6{};
-    to6.sin6_family = AF_INET6;
-    to6.sin6_port = htons(Port);
-    std::ranges::copy(server.wire(), ipv6 ? reinterpret_cast<std::uint8_t*>(&to6.sin6_addr)
-                                          : reinterpret_cast<std::uint8_t*>(&to.sin_addr));
-    const auto* name =
-        ipv6 ? reinterpret_cast<const sockaddr*>(&to6) : reinterpret_cast<const sockaddr*>(&to);
-    if (::connect(socket.get(), name, ipv6 ? sizeof to6 : sizeof to) < 0 ||
+    base::UniqueFd socket(::socket(server.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&server.socket), server.size) <
+            0 ||
         ::send(socket.get(), Question.data(), Question.size(), 0) < 0)
       continue;
     waits.push_back({socket.get(), POLLIN, 0});
@@ -88,17 +65,22 @@ bool answers(const std::vector<netsetup::Ip>& servers) {
 
 Check check_resolver() {
   constexpr auto Remedy = "mini-run --dns ADDRESS PROGRAM";
-  const auto resolv_conf = read_host_resolv_conf("", {});
-  Check check{"resolver", "a name server that containers can ask answers"};
-  if (!resolv_conf.note.empty()) {
-    check.troubles.push_back({resolv_conf.note.substr(0, resolv_conf.note.find(';')), Remedy});
+  Check check{"resolver", "a name server that the host's containers ask answers"};
+  std::vector<ServerAddress> servers;
+  try {
+    servers = name_servers("", {});
+  } catch (const base::Error& error) {
+    check.troubles.push_back({error.what(), Remedy});
     return check;
   }
-  const auto servers = name_servers(resolv_conf.text);
+  if (servers.empty()) {
+    check.troubles.push_back({"/etc/resolv.conf names no name server", Remedy});
+    return check;
+  }
   if (answers(servers)) return check;
   std::vector<std::string> texts;
   texts.reserve(servers.size());
-  for (const auto& server : servers) texts.push_back(server.text());
+  for (const auto& server : servers) texts.push_back(server.text);
   check.troubles.push_back(
       {cat("no name server answers within a second: ", base::join(texts, ", ")), Remedy});
   return check;

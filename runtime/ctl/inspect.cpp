@@ -154,6 +154,7 @@ json describe(const Container& container) {
             {"created", known.created},
             {"detached", known.detached},
             {"hostname", known.hostname},
+            {"aliases", known.aliases},
             {"user", known.user.empty() ? "root" : known.user},
             {"workdir", known.workdir.empty() ? "/" : known.workdir},
             {"root", known.rootfs.empty() ? "the host's, copy-on-write" : known.rootfs},

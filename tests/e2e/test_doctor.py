@@ -168,7 +168,9 @@ class Doctor(Case):
         command = self.found("resolver", "203.0.113.53")
         self.assertIn("mini-run --dns", command)
         self.world.own_file("/etc/resolv.conf", "nameserver 127.0.0.1\n")
-        self.found("resolver", "loopback")
+        self.found("resolver", "127.0.0.1")  # a resolver on the loopback serves containers, too: none is there
+        self.world.own_file("/etc/resolv.conf", "search lan\n")
+        self.found("resolver", "names no name server")
 
     def limit(self, path, used):
         """The machine's limit at PATH reads as what is USED, in this World."""

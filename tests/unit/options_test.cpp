@@ -96,8 +96,10 @@ TEST_CASE("every way to write a value") {
 
 TEST_CASE("a repeatable option takes one value at a time, in order") {
   const auto options = parse({"--dns", "192.0.2.1", "--cap-add", "A", "--dns=192.0.2.2",
-                              "--cap-add", "B", "--cap-drop", "ALL", "prog", "more"});
-  CHECK(options.dns == Words{"192.0.2.1", "192.0.2.2"});
+                              "--cap-add", "B", "--cap-drop", "ALL", "--network-alias", "db",
+                              "--network-alias=db.lan", "--dns", "2001:db8::53", "prog", "more"});
+  CHECK(options.dns == Words{"192.0.2.1", "192.0.2.2", "2001:db8::53"});
+  CHECK(options.aliases == Words{"db", "db.lan"});
   CHECK(options.cap_add == Words{"A", "B"});
   CHECK(options.cap_drop == Words{"ALL"});
   CHECK(options.command == Words{"prog", "more"});
@@ -349,7 +351,11 @@ TEST_CASE("bad input: one clear line each") {
       {{"--add-host", "db", "x"}, "it needs NAME:ADDRESS"},
       {{"--add-host", ":192.0.2.1", "x"}, "'' is not a host name"},
       {{"--add-host", "db:there", "x"}, "'there' is not an IP address"},
-      {{"--dns", "dns.example.org", "x"}, "is not an IP address"},
+      {{"--dns", "dns.example.org", "x"}, "the address of a name server"},
+      {{"--dns", "192.0.2.999", "x"}, "the address of a name server"},
+      {{"--network-alias", "", "x"}, "an alias is words"},
+      {{"--network-alias", "a..b", "x"}, "an alias is words"},
+      {{"--network-alias", "a b", "x"}, "an alias is words"},
       {{"--ip", "fd00::1", "x"}, "is not an IPv4 address"},
       {{"--ip6", "10.0.0.1", "x"}, "is not an IPv6 address"},
       {{"--ip", "10.210.0.5", "--ip", "10.210.0.6", "x"}, "there is one for this network"},
