@@ -4,8 +4,8 @@
 
 _mini_run_flags=(--writable-root --read-only --detach --wait --rm --interactive --tty --explain
   --dry-run --timing --version --help)
-_mini_run_valued=(--publish --name --hostname --network --ip --ip6 --mac --host-port --add-host --dns --rootfs --volume --tmpfs
-  --scratch-size --env --env-file --workdir --user --cap-add --cap-drop --seccomp --log-size
+_mini_run_valued=(--publish --name --hostname --network --ip --ip6 --mac --network-alias --host-port --add-host --dns
+  --rootfs --volume --tmpfs --scratch-size --env --env-file --workdir --user --cap-add --cap-drop --seccomp --log-size
   --stop-signal --stop-timeout)
 _mini_run_capabilities=(ALL AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_ADMIN
   NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_CHROOT SYS_NICE SYS_PTRACE

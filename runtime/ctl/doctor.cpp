@@ -65,7 +65,7 @@ bool answers(const std::vector<ServerAddress>& servers) {
 
 Check check_resolver() {
   constexpr auto Remedy = "mini-run --dns ADDRESS PROGRAM";
-  Check check{"resolver", "a name server that the host's containers ask answers"};
+  Check check{"resolver", "a name server that containers can ask answers"};
   std::vector<ServerAddress> servers;
   try {
     servers = name_servers("", {});

@@ -227,22 +227,3 @@ class Options(Case):
         self.assertRegex(hosts, r"(?m)^127\.0\.0\.1\s+localhost")
         self.assertRegex(hosts, r"(?m)^192\.0\.2\.5\s+db$")
         self.assertRegex(hosts, r"(?m)^10\.\S+\s+www\b|^\d+\.\d+\.\d+\.\d+\s+www\b")
-
-    def test_dns(self):
-        self.assertRegex(self.run_ok("--dns", "192.0.2.53", "cat", "/etc/resolv.conf"), r"(?m)^nameserver 192\.0\.2\.53$")
-        self.world.own_file("/etc/resolv.conf", "nameserver 192.0.2.1\nsearch example\n")
-        self.assertEqual(set(re.findall(r"\S+ \S+", self.run_ok("cat", "/etc/resolv.conf"))),
-                         {"nameserver 192.0.2.1", "search example"})
-
-    def test_a_loopback_resolver_is_replaced_by_its_upstreams(self):
-        """Where the host's names a loopback resolver, the upstreams of systemd-resolved"""
-        self.world.own_file("/etc/resolv.conf", "nameserver 127.0.0.53\n")
-        self.world.sh("mkdir -p /run/systemd/resolve; echo nameserver 192.0.2.7 > /run/systemd/resolve/resolv.conf")
-        self.assertRegex(self.run_ok("cat", "/etc/resolv.conf"), r"\A(#.*\n)*nameserver 192\.0\.2\.7\n")
-
-    def test_etc_netns_is_honoured(self):
-        """/etc/netns/NAME/resolv.conf honoured as ip-netns(8) does"""
-        self.world.sh("mount -t tmpfs none /opt; cp -a /etc /opt/etc; mkdir -p /opt/etc/netns/red;"
-                      "echo nameserver 192.0.2.9 > /opt/etc/netns/red/resolv.conf; mount --bind /opt/etc /etc")
-        self.assertIn("nameserver 192.0.2.9", self.run_ok("--name", "red", "cat", "/etc/resolv.conf"))
-        self.assertNotIn("192.0.2.9", self.run_ok("--name", "blue", "cat", "/etc/resolv.conf"))
