@@ -52,7 +52,7 @@ class Names {
   std::string name_;
   base::UniqueFd containers_;
   std::map<std::string, Entry> entries_;  // by the container's name
-  std::minstd_rand random_;
+  std::minstd_rand random_{std::random_device()()};
 };
 
 /// The names that the host has in every container.
