@@ -327,9 +327,7 @@ std::string reason(const Step& step) {
                    "host.";
           },
           [](const NameServer&) -> std::string {
-            return "Names: who asks 127.0.0.11 is answered by mini-run itself; port 53 in here "
-                   "stays "
-                   "free.";
+            return "Who asks 127.0.0.11 for a name asks mini-run; port 53 in here stays free.";
           },
           [](const Publish&) -> std::string {
             return "The way in: DNAT from the host's port to the container's, one map element "
