@@ -159,6 +159,40 @@ class Neighbours(NamesCase):
         self.assertEqual(self.found("one", "both", "two", "three"), {"both": v4("both", 0), "two": set(), "three": v4("three", 1)})
         self.assertEqual(self.found("two", "both", "one", "three"), {"both": v4("both", 1), "one": set(), "three": v4("three", 0)})
 
+    def test_who_has_no_way_out_asks_nobody(self):
+        """A question is a way out, too: network none, internal networks; names of neighbours are there"""
+        log = self.resolver("127.0.0.53", "a.example=192.0.2.1")
+        self.world.sh("mount -t tmpfs none /opt; cp -a /etc /opt/etc; mount --bind /opt/etc /etc")  # networks are kept there
+        self.host_resolv_conf("nameserver 127.0.0.53\n")
+        self.ctl("network", "create", "inside", "--internal")
+        self.detach("--name", "alone", "--network", "none", *SLEEP)
+        self.detach("--name", "one", "--network", "inside", *SLEEP)
+        self.detach("--name", "two", "--network", "inside", *SLEEP)
+        self.assertEqual(self.ask("alone", "print(ask('a.example')[0], ask('one')[0])"), f"{FAILED} {FAILED}")
+        self.assertEqual(self.ask("one", f"print(ask('a.example')[0], ask('two')[2] == ['{self.address('two')}'])"), f"{FAILED} True")
+        self.assertEqual(self.text(log), "listening\n")
+        self.detach("--name", "web", *SLEEP)
+        self.ctl("network", "connect", "mini0", "one")
+        self.assertEqual(self.found("one", "a.example", "web", "two"),
+                         {"a.example": {"192.0.2.1"}, "web": {self.address("web")}, "two": {self.address("two")}})
+        self.assertEqual(self.found("web", "one", "two"), {"one": {self.addresses("one", 1)[0]}, "two": set()})
+        self.ctl("network", "disconnect", "mini0", "one")
+        self.assertEqual(self.found("web", "one"), {"one": set()})
+
+    def test_in_the_network_of_another(self):
+        """What that finds; in the host's, what the host finds"""
+        self.resolver("127.0.0.53", "a.example=192.0.2.1")
+        self.host_resolv_conf("nameserver 127.0.0.53\nsearch lan\n")
+        self.detach("--name", "db", *SLEEP)
+        self.detach("--name", "web", *SLEEP)
+        look = ("getent", "ahostsv4", "db")
+        self.assertRegex(self.run_ok("--network", "container:web", *look), rf"\A{self.address('db')} ")
+        self.assertEqual(self.run_ok("--network", "host", "cat", "/etc/resolv.conf"), "nameserver 127.0.0.53\nsearch lan\n")
+        self.assertEqual(self.run_ok("--network", "host", "--dns", "192.0.2.1", "cat", "/etc/resolv.conf"),
+                         "nameserver 192.0.2.1\nsearch lan\n")
+        self.assertRegex(self.run_ok("--network", "host", "getent", "ahostsv4", "a.example"), r"\A192\.0\.2\.1 ")
+        self.assertEqual(self.world.run(["nft", "list", "tables"]).stdout.count("mini_run_names"), 0)
+
     def test_late_starters_and_those_that_have_ended(self):
         self.detach("--name", "web", *SLEEP)
         self.assertEqual(self.found("web", "late"), {"late": set()})
