@@ -278,7 +278,7 @@ Watch ContainerNetwork::watch() {
 }
 
 void ContainerNetwork::mend() {
-  repair(kernel_, state_);
+  repair_of(kernel_, state_, request_.name);
   open_late_interfaces();
 }
 

@@ -123,22 +123,18 @@ bool runs(int directory, const std::vector<Step>& steps) {
 
 /// The host's end of the cable of CONTAINER, if it is that: the name alone could be anybody's. One
 /// that somebody made a port of another bridge stays there.
-void mend_port(Kernel& kernel, const std::vector<rtnl::Link>& links, const Veth& veth,
+void mend_port(Kernel& kernel, const Network& network, const Veth& veth,
                const std::string& container) {
-  const auto ours = [&](const rtnl::Link& link) {
-    return link.name == veth.name && link.kind == "veth" && link.mac == veth.mac &&
-           link.alias == container;
-  };
-  const auto link = std::find_if(links.begin(), links.end(), ours);
-  if (link == links.end()) return;
+  const auto link = rtnl::find_link(kernel.host_route(), veth.name);
+  if (!link || link->kind != "veth" || link->mac != veth.mac || link->alias != container) return;
   if (link->master == 0) again(kernel, on_host(Port{veth.name, veth.bridge}));
   if (!link->hairpin) again(kernel, on_host(Hairpin{veth.name}));
+  if (network.isolated) again(kernel, on_host(Isolated{veth.name}));
   if (!link->up) again(kernel, on_host(LinkUp{veth.name}));
 }
 
-/// BRIDGES: those that are as they should be. What cannot be mended is added to LOST.
-void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
-                    const std::vector<std::string>& bridges, int containers,
+/// NETWORKS: those that are as they should be. What cannot be mended is added to LOST.
+void mend_container(Kernel& kernel, const std::vector<Network>& networks, int containers,
                     const std::string& name, std::vector<std::string>& lost) {
   const base::UniqueFd directory(
       ::openat(containers, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -160,26 +156,24 @@ void mend_container(Kernel& kernel, const std::vector<rtnl::Link>& links,
         !rtnl::find_index(kernel.host_route(), veth->name))
       lost.push_back(base::cat("the cable ", veth->name, " of the container ", name,
                                " was deleted, and eth0 inside with it: start the container again"));
-    if (veth != nullptr && std::ranges::find(bridges, veth->bridge) != bridges.end())
-      mend_port(kernel, links, *veth, name);
+    if (veth == nullptr) continue;
+    const auto network = std::ranges::find(networks, veth->bridge, &Network::bridge);
+    if (network != networks.end()) mend_port(kernel, *network, *veth, name);
   }
 }
 
-}  // namespace
-
-std::vector<std::string> repair(Kernel& kernel, const State& state) {
-  std::vector<std::string> lost;
-  const auto asked = now();
-  const auto containers = make_directory(state.fd(), "containers");
+/// The containers' directory, so that nobody else looks meanwhile.
+base::UniqueFd lock_containers(const State& state) {
+  auto containers = make_directory(state.fd(), "containers");
   base::check(::flock(containers.get(), LOCK_EX), "lock the containers' directory");
-  // Joined while we look: otherwise the last to leave could undo at the same time.
-  Scope host(state.fd(), "host");
-  const auto shape = host.enter();
-  if (!shape || last_look(host.directory()) > asked) return lost;
-  const auto begun = now();
-  mend_rules(kernel, host, *shape);
-  Failures failures;
-  std::vector<std::string> bridges;
+  return containers;
+}
+
+/// Mends what all share. The networks that are as they should be.
+std::vector<Network> mend_shared(Kernel& kernel, const State& state, const Scope& host,
+                                 const std::string& shape, Failures& failures) {
+  mend_rules(kernel, host, shape);
+  std::vector<Network> networks;
   for (const auto& name : entries(state.fd())) {
     if (!name.starts_with(NetworkScopePrefix)) continue;
     failures.collect([&] {
@@ -192,14 +186,42 @@ std::vector<std::string> repair(Kernel& kernel, const State& state) {
       mend_network(kernel, network);
       Journal journal(scope.directory());
       make_exceptions(kernel, journal, {}, network);
-      bridges.push_back(network.bridge);
+      networks.push_back(network);
     });
   }
-  const auto links = rtnl::links(kernel.host_route());
+  return networks;
+}
+
+}  // namespace
+
+std::vector<std::string> repair(Kernel& kernel, const State& state) {
+  std::vector<std::string> lost;
+  const auto asked = now();
+  const auto containers = lock_containers(state);
+  // Joined while we look: otherwise the last to leave could undo at the same time.
+  Scope host(state.fd(), "host");
+  const auto shape = host.enter();
+  if (!shape || last_look(host.directory()) > asked) return lost;
+  const auto begun = now();
+  Failures failures;
+  const auto networks = mend_shared(kernel, state, host, *shape, failures);
   for (const auto& name : entries(containers.get()))
-    failures.collect([&] { mend_container(kernel, links, bridges, containers.get(), name, lost); });
+    failures.collect([&] { mend_container(kernel, networks, containers.get(), name, lost); });
   failures.throw_first();
   note_look(host.directory(), begun);
+  return lost;
+}
+
+std::vector<std::string> repair_of(Kernel& kernel, const State& state, const std::string& name) {
+  std::vector<std::string> lost;
+  const auto containers = lock_containers(state);
+  Scope host(state.fd(), "host");
+  const auto shape = host.enter();
+  if (!shape) return lost;
+  Failures failures;
+  const auto networks = mend_shared(kernel, state, host, *shape, failures);
+  failures.collect([&] { mend_container(kernel, networks, containers.get(), name, lost); });
+  failures.throw_first();
   return lost;
 }
 

@@ -9,9 +9,11 @@
 // repeated freely; whether those are complete is told by their shape (nft.h), which the host's
 // share has as its description. Conntrack is not touched: connections go on where they stopped.
 //
-// Of a thousand supervisors that hear of the same removal, one mends. The lock on the containers'
-// directory makes them wait for each other, and who finds, when he has it, that a whole look has
-// begun after he asked need not look again.
+// A supervisor that hears of a removal mends what all share, and its own container: the others'
+// have heard of it too. Whoever is asked to (minictl repair), or finds it on the way to a start,
+// mends everything, for supervisors that cannot. The lock on the containers' directory makes them
+// wait for each other, and who finds, when he has it, that a whole look has begun after he asked
+// need not look again.
 #pragma once
 
 #include <string>
@@ -33,6 +35,8 @@ namespace netsetup {
 /// record.h or journal.h held.
 /// Returns what is lost for good, a line each: a container's cable that somebody deleted.
 std::vector<std::string> repair(Kernel& kernel, const State& state);
+/// The same of what all share and of the container NAME: it takes no longer beside a thousand.
+std::vector<std::string> repair_of(Kernel& kernel, const State& state, const std::string& name);
 
 /// The host's share was built this moment, in DIRECTORY: whoever wanted a look before has had it.
 /// Throws Error.
