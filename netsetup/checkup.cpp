@@ -111,12 +111,14 @@ Check check_leftovers(Kernel& kernel, const Present& present) {
   for (const auto& path : present.unreadable)
     check.troubles.push_back({cat(path, " is damaged"), cat(Repair, "; rm ", path, ".damaged")});
   if (!present.unreadable.empty()) return check;  // what follows may belong to that
-  const auto table = kernel.nft().find_table();
   const bool expected = !present.networks.empty();
-  if (table && (table->comment != nft::TableComment || !expected))
-    check.troubles.push_back({cat("a table inet ", nft::TableName, " is there, and no container ",
-                                  "of mini-run needs it"),
-                              cat("nft delete table inet ", nft::TableName)});
+  for (const auto family : nft::Families) {
+    const auto table = kernel.nft().find_table(nft::TableName, family);
+    if (table && (table->comment != nft::TableComment || !expected))
+      check.troubles.push_back({cat("a table ", family, " ", nft::TableName,
+                                    " is there, and no container of mini-run needs it"),
+                                cat("nft delete table ", family, " ", nft::TableName)});
+  }
   constexpr auto Default = "mini0";
   const bool up =
       std::ranges::any_of(present.networks, [&](const Network& n) { return n.bridge == Default; });
@@ -149,7 +151,7 @@ Check check_networks(Kernel& kernel, const Present& present) {
   const auto shape = Scope(present.state.get(), "host").peek();
   if (shape && kernel.nft().shape() != *shape)
     check.troubles.push_back(
-        {cat("the rules (table inet ", nft::TableName, ") are gone, or somebody changed them"),
+        {cat("the rules (tables ", nft::TableName, ") are gone, or somebody changed them"),
          Repair});
   for (const auto& network : present.networks)
     if (const auto part = broken_part(kernel, network)) check.troubles.push_back({*part, Repair});

@@ -234,6 +234,8 @@ void ContainerNetwork::disconnect(const std::string& network) {
   const auto is_its_own = [&](const Step& step) {
     const auto* veth = std::get_if<Veth>(&step.object);
     if (veth != nullptr) return veth->name == endpoint.veth;
+    const auto* guard = std::get_if<PortGuard>(&step.object);
+    if (guard != nullptr) return guard->link == endpoint.veth;
     const auto* flows = std::get_if<Flows>(&step.object);
     return flows != nullptr && flows->address &&
            std::ranges::find(endpoint.addresses, *flows->address) != endpoint.addresses.end();
@@ -314,9 +316,11 @@ void ContainerNetwork::disconnect() noexcept {
 
 void ContainerNetwork::release() noexcept {
   // In the journal too, until the record went: an error here has nobody to be told.
-  for (const auto& attachment : attachments_)
+  for (const auto& attachment : attachments_) {
     for (const auto& address : attachment.endpoint().addresses)
       undo_all(kernel_, {{Verb::Delete, Where::Host, Flows{address, {}}}});
+    undo_all(kernel_, {{Verb::Delete, Where::Host, attachment.plan(request_.name).front().object}});
+  }
   try {
     if (holds_flows_) kernel_.nft().release_flows();
   } catch (const std::exception&) {

@@ -21,8 +21,9 @@ std::string ip(const Step& step, std::string_view container) {
   return step.where == Where::Host ? "ip" : cat("ip -n ", shell_quote(container));
 }
 
-std::string nft_statement(std::string_view verb, std::string_view set, std::string_view element) {
-  return cat(verb, " element inet ", nft::TableName, " ", set, " { ", element, " }");
+std::string nft_statement(std::string_view verb, std::string_view set, std::string_view element,
+                          std::string_view family = "inet") {
+  return cat(verb, " element ", family, " ", nft::TableName, " ", set, " { ", element, " }");
 }
 
 /// `nft 'A; B'`: several statements of one command are one transaction.
@@ -87,6 +88,33 @@ std::string rules_command(const Step& step, const NetworkRules& rules) {
           nft_statement(verb, "gateways4", cat(bridge, " . ", gateway.address.text())));
   }
   return nft_command(statements);
+}
+
+/// ADDRESS as one number, without the 0x.
+std::string hex(const Ip& address) {
+  constexpr std::string_view Digits = "0123456789abcdef";
+  std::string text;
+  for (const unsigned byte : address.wire()) {
+    text += Digits[byte >> 4U];
+    text += Digits[byte & 0xfU];
+  }
+  return text;
+}
+
+std::string guard_command(const Step& step, const PortGuard& guard) {
+  const std::string link = cat("\"", guard.link, "\"");
+  const std::string own = cat(link, " . ", guard.mac.text(), " . ");
+  std::vector<std::string> own6 = {cat(own, "::")};
+  std::vector<std::string> own4, target6;
+  for (const auto& address : guard.addresses) {
+    (address.family == Family::V4 ? own4 : own6).push_back(cat(own, address.text()));
+    if (address.family == Family::V6) target6.push_back(cat(link, " . 0x", hex(address)));
+  }
+  const auto statement = [&](std::string_view set, const std::vector<std::string>& elements) {
+    return nft_statement(element_verb(step), set, base::join(elements, ", "), "bridge");
+  };
+  return nft_command({statement("ports", {link}), statement("own4", own4), statement("own6", own6),
+                      statement("target6", target6)});
 }
 
 std::string exception_command(const Step& step, const FirewallException& exception) {
@@ -189,7 +217,8 @@ std::string command(const Step& step, std::string_view container) {
       Overloaded{
           [&](const RuleSet&) {
             return create ? std::string("nft -f configs/ruleset.nft")
-                          : cat("nft delete table inet ", nft::TableName);
+                          : nft_command({cat("delete table inet ", nft::TableName),
+                                         cat("delete table bridge ", nft::TableName)});
           },
           [&](const OpenedInterface& opened) { return opened_command(step, opened); },
           [&](const OpenedHost&) {
@@ -212,6 +241,7 @@ std::string command(const Step& step, std::string_view container) {
           [&](const Namespace& space) {
             return cat("ip netns ", create ? "add " : "delete ", shell_quote(space.name));
           },
+          [&](const PortGuard& guard) { return guard_command(step, guard); },
           [&](const Veth& veth) {
             return create ? cat("ip link add ", veth.name, " address ", veth.mac.text(), " mtu ",
                                 veth.mtu, " master ", veth.bridge, " up type veth peer name ",
@@ -293,6 +323,10 @@ std::string reason(const Step& step) {
           [](const Namespace&) -> std::string {
             return "The container's own interfaces, routes, ports (clone3 with CLONE_NEWNET).";
           },
+          [](const PortGuard&) -> std::string {
+            return "What comes in by its port bears the container's own addresses, or is dropped: "
+                   "it cannot speak in the name of others.";
+          },
           [](const Veth&) -> std::string {
             return "A cable: one end is a port of the bridge, the other is born inside as eth0.";
           },
@@ -362,6 +396,7 @@ std::string title(const Step& step) {
                  },
                  [](const NetnsDirectory&) -> std::string { return netns_name::Directory; },
                  [](const Namespace& n) { return cat("the namespace of ", n.name); },
+                 [](const PortGuard& g) { return cat("the guard of ", g.link); },
                  [](const Veth& v) { return cat("the veth pair ", v.name); },
                  [](const Port& p) { return cat("the port ", p.link, " of ", p.bridge); },
                  [](const Alias& a) { return cat("the alias of ", a.link); },

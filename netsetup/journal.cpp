@@ -105,6 +105,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FirewallException, family, table, chain, inte
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LoopbackRoute, link, metric)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Isolated, link)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name, pid)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PortGuard, link, mac, addresses)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Veth, name, mac, bridge, peer, peer_mac, mtu)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Port, link, bridge)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Alias, link, text)
@@ -143,6 +144,8 @@ template <>
 constexpr std::string_view Name<FirewallException> = "firewall-exception";
 template <>
 constexpr std::string_view Name<Namespace> = "namespace";
+template <>
+constexpr std::string_view Name<PortGuard> = "port-guard";
 template <>
 constexpr std::string_view Name<Veth> = "veth";
 template <>

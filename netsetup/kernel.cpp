@@ -14,8 +14,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/say.h"
 #include "base/text.h"
 #include "netsetup/conntrack.h"
+#include "netsetup/elements.h"
 #include "netsetup/explain.h"
 #include "netsetup/netns_name.h"
 #include "netsetup/plan.h"
@@ -29,40 +31,6 @@ using base::check;
 using base::Error;
 
 namespace {
-
-std::vector<nft::Element> elements(const OpenedInterface& opened) {
-  const auto name = nft::interface_field(opened.name);
-  std::vector<nft::Element> made = {{"opened", {name, nft::field(opened.family)}, {}, {}, {}}};
-  if (opened.bridge) made.push_back({"same_net", {name, name}, {}, {}, {}});
-  return made;
-}
-
-std::vector<nft::Element> elements(const OpenedHost& /*opened*/) {
-  return {{"opened_host", {nft::field(Family::V6)}, {}, {}, {}}};
-}
-
-std::vector<nft::Element> elements(const LoopbackGate& /*gate*/) {
-  return {{"loopback6", {nft::interface_field("lo")}, {}, {}, {}}};
-}
-
-std::vector<nft::Element> elements(const NetworkRules& rules) {
-  const auto& network = rules.network;
-  const auto bridge = nft::interface_field(network.bridge);
-  std::vector<nft::Element> made = {{"bridges", {bridge}, {}, {}, {}},
-                                    {"same_net", {bridge, bridge}, {}, {}, {}}};
-  if (network.internal) made.push_back({"internal", {bridge}, {}, {}, {}});
-  for (const auto& gateway : network.gateways) {
-    const std::string_view digit = gateway.address.family == Family::V4 ? "4" : "6";
-    const auto first = nft::field(gateway.first());
-    const auto last = nft::field(gateway.last());
-    made.push_back({cat("subnet", digit), {first}, {last}, {}, {}});
-    made.push_back({cat("own", digit), {bridge, first}, {bridge, last}, {}, {}});
-    made.push_back({cat("gateway", digit), {bridge}, {}, {nft::field(gateway.address)}, {}});
-    if (gateway.address.family == Family::V4)
-      made.push_back({"gateways4", {bridge, nft::field(gateway.address)}, {}, {}, {}});
-  }
-  return made;
-}
 
 /// The elements of PORT: one for each family in which the host's and the container's address fit.
 std::vector<nft::Element> elements(const Publish& publish, const PublishedPort& port) {
@@ -179,12 +147,14 @@ std::optional<Step> Kernel::undo(const Step& step) {
   return std::visit(
       Overloaded{
           [&](const RuleSet& rules) {
-            const auto table = nft().find_table();
-            if (table && table->comment != nft::TableComment)
-              throw Error(cat("table inet ", nft::TableName,
-                              " exists and was not made by mini-run; rename it, or remove it with "
-                              "`nft delete table inet ",
-                              nft::TableName, "`"));
+            for (const auto family : nft::Families) {
+              const auto table = nft().find_table(nft::TableName, family);
+              if (table && table->comment != nft::TableComment)
+                throw Error(cat("table ", family, " ", nft::TableName,
+                                " exists and was not made by mini-run; rename it, or remove it "
+                                "with `nft delete table ",
+                                family, " ", nft::TableName, "`"));
+            }
             return remove(rules);
           },
           [&](const Sysctl& sysctl) -> std::optional<Step> {
@@ -214,6 +184,7 @@ std::optional<Step> Kernel::undo(const Step& step) {
           [&](const FirewallException& exception) { return remove(exception); },
           [&](const Publish& publish) { return remove(publish); },
           [&](const HostPorts& ports) { return remove(ports); },
+          [&](const PortGuard& guard) { return remove(guard); },
           // Dies with its namespace, unless somebody holds that: then it is not left on the bridge.
           [&](const Veth& veth) { return remove(veth); },
           // The bridge's death takes its address along, the veth's death all that it has.
@@ -263,11 +234,16 @@ void Kernel::create(const Step& step) {
   std::visit(
       Overloaded{
           [&](const RuleSet&) {
-            // A table of our own that is left over, or damaged, goes in the same transaction, so
-            // that no packet passes between: undo() refuses another's.
+            // Tables of our own that are left over, or damaged, go in the same transaction, so that
+            // no packet passes between: undo() refuses another's.
             std::string text(ruleset_);
-            if (nft().find_table()) text.insert(0, cat("delete table inet ", nft::TableName, "\n"));
-            nft::run_text(text);
+            for (const auto family : nft::Families)
+              if (nft().find_table(nft::TableName, family))
+                text.insert(0, cat("delete table ", family, " ", nft::TableName, "\n"));
+            if (!nft::load_rules(text))
+              base::say(
+                  "this kernel has no CONFIG_NF_TABLES_BRIDGE: a container with --cap-add "
+                  "NET_RAW is not kept from speaking in the name of its neighbours");
           },
           [&](const OpenedInterface& opened) { nft().add(elements(opened)); },
           [&](const OpenedHost& opened) { nft().add(elements(opened)); },
@@ -305,6 +281,7 @@ void Kernel::create(const Step& step) {
             rtnl::add_loopback_route(socket, index(route.link), route.metric);
           },
           [&](const NameServer&) { inside([] { nft::Socket().add_name_server(); }); },
+          [&](const PortGuard& port) { guard(port); },
           [&](const Publish& publish) { this->publish(publish); },
           [&](const HostPorts& ports) { nft().add(elements(ports)); },
           [&](const Flows&) {},  // only ever deleted
@@ -315,8 +292,11 @@ void Kernel::create(const Step& step) {
 void Kernel::remove(const Step& step) {
   std::visit(Overloaded{
                  [&](const RuleSet&) {
-                   const auto table = nft().find_table();
-                   if (table && table->comment == nft::TableComment) nft().delete_table();
+                   for (const auto family : nft::Families) {
+                     const auto table = nft().find_table(nft::TableName, family);
+                     if (table && table->comment == nft::TableComment)
+                       nft().delete_table(nft::TableName, family);
+                   }
                  },
                  [&](const NetnsDirectory&) { netns_name::remove_directory(); },
                  [&](const Namespace& space) { netns_name::remove(space.name, space.pid); },
@@ -330,6 +310,7 @@ void Kernel::remove(const Step& step) {
                  },
                  [&](const NetworkRules& rules) { nft().remove(elements(rules)); },
                  [&](const FirewallException& exception) { nft().remove(exception); },
+                 [&](const PortGuard& guard) { nft().remove(elements(guard)); },
                  [&](const Publish& publish) { unpublish(publish); },
                  [&](const HostPorts& ports) { nft().remove(elements(ports)); },
                  [&](const Veth& veth) { remove_veth(veth); },
@@ -365,6 +346,15 @@ void Kernel::write_sysctl(const Sysctl& sysctl) {
   // set.
   const auto now = read_sysctl(sysctl.key);
   if (now && *now != sysctl.value) netsetup::write_sysctl(sysctl.key, sysctl.value);
+}
+
+void Kernel::guard(const PortGuard& guard) {
+  try {
+    nft().add(elements(guard));
+  } catch (const Error& error) {
+    // No such table: this kernel can have none, or somebody removed it, and repair.h puts it back.
+    if (error.code().value() != ENOENT || nft().find_table(nft::TableName, "bridge")) throw;
+  }
 }
 
 void Kernel::publish(const Publish& publish) {

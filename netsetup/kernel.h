@@ -61,6 +61,7 @@ class Kernel {
   void remove(const Step& step);
   static void write_sysctl(const Sysctl& sysctl);
   void remove_veth(const Veth& veth);
+  void guard(const PortGuard& guard);
   void publish(const Publish& publish);
   void unpublish(const Publish& publish);
   netlink::Socket& route(Where where);

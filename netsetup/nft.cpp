@@ -6,8 +6,6 @@
 // error is about one element.
 #include "netsetup/nft.h"
 
-#include <linux/netfilter.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
@@ -74,7 +72,7 @@ std::vector<Message> element_batch(std::span<const Element> elements, int type,
   for (const Element& element : elements) {
     for (const Part part : {Part::Start, Part::End}) {
       if (part == Part::End && !has_end_element(element)) continue;
-      batch.push_back(table_message(type, flags));
+      batch.push_back(table_message(type, flags, family_number(element.family)));
       put_element(batch.back(), element, part);
     }
   }
@@ -109,7 +107,7 @@ struct Found {
 };
 
 std::optional<Found> find_element(netlink::Socket& socket, const Element& element) {
-  Message message = table_message(NFT_MSG_GETSETELEM, 0);
+  Message message = table_message(NFT_MSG_GETSETELEM, 0, family_number(element.family));
   put_element(message, {element.set, element.key, {}, {}, {}}, Part::Start);
   std::optional<Found> found;
   const Answer answer = socket.ask(message, [&](const nlmsghdr* reply) {
@@ -145,6 +143,8 @@ std::string comment_of(const nlattr* user_data) {
 }
 
 Bytes field(const Ip& address) { return {address.wire().begin(), address.wire().end()}; }
+
+Bytes field(const Mac& mac) { return {mac.bytes.begin(), mac.bytes.end()}; }
 
 Bytes field(Family family) {
   return {static_cast<std::uint8_t>(family == Family::V4 ? NFPROTO_IPV4 : NFPROTO_IPV6)};
@@ -241,35 +241,38 @@ std::optional<Socket::Table> Socket::find_table(std::string_view name, std::stri
 }
 
 std::string Socket::shape() {
-  Message about_table = table_message(NFT_MSG_GETTABLE, 0);
-  about_table.put_string(NFTA_TABLE_NAME, TableName);
   std::string shape;
-  const Answer answer = socket_.ask(about_table, [&](const nlmsghdr* reply) {
-    if (const auto* use = Attributes(reply, sizeof(nfgenmsg)).find(NFTA_TABLE_USE))
-      shape = base::cat("table ", netlink::value_be32(use));
-  });
-  if (answer.error == ENOENT) return {};
-  answer.throw_error();
-  Message about_chains = table_message(NFT_MSG_GETCHAIN, 0);
-  const auto chains = socket_.dump<std::string>(
-      about_chains, [](const nlmsghdr* reply) -> std::optional<std::string> {
-        const Attributes attributes(reply, sizeof(nfgenmsg));
-        const auto* table = attributes.find(NFTA_CHAIN_TABLE);
-        const auto* name = attributes.find(NFTA_CHAIN_NAME);
-        const auto* use = attributes.find(NFTA_CHAIN_USE);
-        if (table == nullptr || name == nullptr || use == nullptr ||
-            netlink::value_string(table) != TableName)
-          return std::nullopt;
-        return base::cat(", ", netlink::value_string(name), " ", netlink::value_be32(use));
-      });
-  for (const auto& chain : chains) shape += chain;
+  for (const std::string_view family : Families) {
+    Message about_table = table_message(NFT_MSG_GETTABLE, 0, family_number(family));
+    about_table.put_string(NFTA_TABLE_NAME, TableName);
+    const Answer answer = socket_.ask(about_table, [&](const nlmsghdr* reply) {
+      if (const auto* use = Attributes(reply, sizeof(nfgenmsg)).find(NFTA_TABLE_USE))
+        shape += base::cat(shape.empty() ? "table " : ", table ", netlink::value_be32(use));
+    });
+    if (answer.error == ENOENT && shape.empty()) return {};
+    if (answer.error == ENOENT) continue;
+    answer.throw_error();
+    Message about_chains = table_message(NFT_MSG_GETCHAIN, 0, family_number(family));
+    const auto chains = socket_.dump<std::string>(
+        about_chains, [](const nlmsghdr* reply) -> std::optional<std::string> {
+          const Attributes attributes(reply, sizeof(nfgenmsg));
+          const auto* table = attributes.find(NFTA_CHAIN_TABLE);
+          const auto* name = attributes.find(NFTA_CHAIN_NAME);
+          const auto* use = attributes.find(NFTA_CHAIN_USE);
+          if (table == nullptr || name == nullptr || use == nullptr ||
+              netlink::value_string(table) != TableName)
+            return std::nullopt;
+          return base::cat(", ", netlink::value_string(name), " ", netlink::value_be32(use));
+        });
+    for (const auto& chain : chains) shape += chain;
+  }
   return shape;
 }
 
-void Socket::delete_table(std::string_view name) {
+void Socket::delete_table(std::string_view name, std::string_view family) {
   std::vector<Message> batch;
   batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));
-  batch.push_back(table_message(NFT_MSG_DELTABLE, NLM_F_ACK));
+  batch.push_back(table_message(NFT_MSG_DELTABLE, NLM_F_ACK, family_number(family)));
   batch.back().put_string(NFTA_TABLE_NAME, name);
   batch.push_back(batch_mark(NFNL_MSG_BATCH_END));
   for (const Answer& error : socket_.batch(batch))

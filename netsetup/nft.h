@@ -8,6 +8,7 @@
 // `nft --debug=mnl` prints the same bytes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,14 +20,17 @@
 
 namespace netsetup::nft {
 
-inline constexpr std::string_view TableName = "mini_run";         // family inet
-inline constexpr std::string_view TableComment = "mini-run";      // marks the table as ours
 inline constexpr std::string_view NamesTable = "mini_run_names";  // family ip, in a container
 inline constexpr std::string_view NamesComment = "mini-run answers to 127.0.0.11 port 53";
+inline constexpr std::string_view TableName = "mini_run";
+inline constexpr std::string_view TableComment = "mini-run";  // marks a table as ours
+/// Those that have a table of ours. Some kernels lack the second.
+inline constexpr std::array<std::string_view, 2> Families = {"inet", "bridge"};
 
 /// One field of a key or of a datum.
 using Bytes = netlink::Bytes;
 Bytes field(const Ip& address);
+Bytes field(const Mac& mac);
 Bytes field(Family family);  // nf_proto
 Bytes field(Protocol protocol);
 Bytes field(std::uint16_t port);
@@ -43,6 +47,7 @@ struct Element {
   std::vector<Bytes> key_end;  // inclusive end, in sets with `flags interval`
   std::vector<Bytes> data;     // the datum, in maps
   std::string comment;         // at most 128 bytes; shown by `nft list`
+  std::string_view family = "inet";
 };
 
 /// One nfnetlink socket. Closing it after something was deleted waits for the kernel's clean-up
@@ -72,10 +77,11 @@ class Socket {
     std::uint32_t owner = 0;  // the port of the netlink socket that owns it, 0: nobody
   };
   std::optional<Table> find_table(std::string_view name = TableName,
-                                  std::string_view family = "inet");  // or "ip", "ip6"
+                                  std::string_view family = "inet");
   [[nodiscard]] bool has_chain(std::string_view family, std::string_view table,
                                std::string_view chain);
-  void delete_table(std::string_view name = TableName);  // no error where there is none
+  /// No error where there is none.
+  void delete_table(std::string_view name = TableName, std::string_view family = "inet");
 
   /// Sees to it that known connections outlive the rules (nft_flows.cpp) for as long as this socket
   /// lives, unless somebody does already. Returns the port of the socket that does, which is mostly
@@ -90,9 +96,9 @@ class Socket {
   /// opened in there. Throws Error.
   void add_name_server();
 
-  /// What there is of our table besides elements, to be compared with what it was: how many sets
+  /// What there is of our tables besides elements, to be compared with what it was: how many sets
   /// and chains, and for each chain how often it is used (by its rules, by jumps to it). One line,
-  /// empty where there is no table.
+  /// empty where there is no table of inet.
   std::string shape();
 
   /// A base chain of hook `forward` of a family that IP traverses (ip, ip6, inet), of a table other
@@ -123,5 +129,9 @@ class Socket {
 /// loaded only here (linking it would cost every start 0.65 ms). Throws Error with nft's own text.
 /// Needs: the lowest free descriptor below 1024 (libnftables calls select(2)).
 void run_text(const std::string& text);
+
+/// The same with RULESET, the text of configs/ruleset.nft. False: this kernel has no rules for
+/// bridge ports (CONFIG_NF_TABLES_BRIDGE), and what is loaded lacks the table of family bridge.
+bool load_rules(const std::string& ruleset);
 
 }  // namespace netsetup::nft

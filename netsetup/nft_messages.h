@@ -23,9 +23,10 @@ constexpr std::uint16_t message_type(int type) {
   return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
 }
 
-/// FAMILY: "ip", "ip6" or "inet".
+/// FAMILY: "ip", "ip6", "inet" or "bridge".
 constexpr std::uint8_t family_number(std::string_view family) {
   if (family == "inet") return NFPROTO_INET;
+  if (family == "bridge") return NFPROTO_BRIDGE;
   return family == "ip6" ? NFPROTO_IPV6 : NFPROTO_IPV4;
 }
 

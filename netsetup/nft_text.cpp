@@ -118,4 +118,19 @@ void run_text(const std::string& text) {
   if (nft.run(context.get(), text.c_str()) != 0) throw_report(nft.error_buffer(context.get()));
 }
 
+bool load_rules(const std::string& ruleset) {
+  try {
+    run_text(ruleset);
+    return true;
+  } catch (const base::Error& error) {
+    const auto bridge = ruleset.find("create table bridge");
+    const int reason = error.code().value();
+    if (bridge == std::string::npos ||
+        (reason != EOPNOTSUPP && reason != EAFNOSUPPORT && reason != ENOENT))
+      throw;
+    run_text(ruleset.substr(0, bridge));  // throws the same where the reason lies before it
+    return false;
+  }
+}
+
 }  // namespace netsetup::nft

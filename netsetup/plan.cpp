@@ -50,6 +50,14 @@ std::string veth_name(std::uint32_t run, std::size_t number) {
 
 Mac mac_of(const Ip& address) { return mac_with(0x42, address); }
 
+Ip link_local(const Mac& mac) {
+  const auto& m = mac.bytes;
+  const std::array<std::uint8_t, 16> bytes = {
+      0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<std::uint8_t>(m[0] ^ 2U),
+      m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+  return Ip::of_bytes(Family::V6, bytes);
+}
+
 Mac bridge_mac(const Network& network) { return mac_of(network.gateways.front().address); }
 
 std::string interface_sysctl(std::string_view family, std::string_view interface,
@@ -132,7 +140,10 @@ std::vector<Step> namespace_plan() {
 std::vector<Step> attachment_plan(const std::string& name, const Network& network,
                                   const Endpoint& endpoint) {
   const std::string& link = endpoint.link;
+  PortGuard guard{endpoint.veth, endpoint.mac, endpoint.addresses};
+  guard.addresses.push_back(link_local(endpoint.mac));
   std::vector<Step> plan = {
+      host(std::move(guard)),  // first: the cable never carries what it does not stop
       host(Veth{endpoint.veth, mac_with(0x43, endpoint.addresses.front()), network.bridge, link,
                 endpoint.mac, network.mtu}),
       host(Alias{endpoint.veth, name}),

@@ -79,6 +79,9 @@ std::string veth_name(std::uint32_t run, std::size_t number);
 
 /// 02:42 and the address (the last four bytes of an IPv6 one), as docker does for a container.
 Mac mac_of(const Ip& address);
+/// The IPv6 address that an interface with MAC gives itself: fe80::/64 and the modified EUI-64 of
+/// RFC 4291, appendix A.
+Ip link_local(const Mac& mac);
 /// Of the bridge of NETWORK.
 Mac bridge_mac(const Network& network);
 

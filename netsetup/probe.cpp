@@ -99,9 +99,13 @@ std::string try_all(std::string_view ruleset) {
     netlink::Socket socket(NETLINK_ROUTE);
     rtnl::create_bridge(socket, "mini0", ProbeMac, ProbeMtu);
   });
+  bool guards = true;
   attempt("veth pairs (CONFIG_VETH)", "modprobe veth", try_veth);
   attempt("the rules (CONFIG_NF_TABLES, NF_TABLES_INET, NFT_NAT, NFT_MASQ, NFT_FIB_INET)",
-          "modprobe nf_tables", [&] { nft::run_text(std::string(ruleset)); });
+          "modprobe nf_tables", [&] { guards = nft::load_rules(std::string(ruleset)); });
+  attempt("the guards against forged packets (CONFIG_NF_TABLES_BRIDGE)", "", [&] {
+    if (!guards) throw base::Error("containers with --cap-add NET_RAW can forge them");
+  });
   attempt("known connections (CONFIG_NF_CT_NETLINK)", "modprobe nf_conntrack_netlink",
           [] { conntrack::forget_udp_ports({1}); });
   attempt("socket listings (CONFIG_INET_DIAG)", "modprobe -a tcp_diag udp_diag", try_socket_table);

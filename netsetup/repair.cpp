@@ -146,7 +146,8 @@ void mend_container(Kernel& kernel, const std::vector<Network>& networks, int co
   if (journal->removed()) return;
   const auto steps = journal->read();
   for (const auto& step : steps) {
-    if (std::holds_alternative<Publish>(step.object) ||
+    if (std::holds_alternative<PortGuard>(step.object) ||
+        std::holds_alternative<Publish>(step.object) ||
         std::holds_alternative<HostPorts>(step.object))
       again(kernel, on_host(step.object));
     if (std::holds_alternative<Namespace>(step.object) && runs(directory.get(), steps))

@@ -27,7 +27,7 @@ namespace netsetup {
 enum class Verb : std::uint8_t { Create, Delete };
 enum class Where : std::uint8_t { Host, Container };  // whose network namespace
 
-/// The constant rule set, table `inet mini_run` (configs/ruleset.nft).
+/// The constant rule set, the tables `mini_run` of inet and of bridge (configs/ruleset.nft).
 struct RuleSet {};
 
 /// An interface of the host that traffic comes in by, on which we switched forwarding of FAMILY on:
@@ -104,6 +104,14 @@ struct NetnsDirectory {};
 struct Namespace {
   std::string name;
   pid_t pid = 0;
+};
+
+/// What comes in by the bridge port LINK is of MAC and of one of ADDRESSES, or is dropped: a
+/// container cannot speak in the name of others. Nothing where the kernel has no bridge rules.
+struct PortGuard {
+  std::string link;
+  Mac mac;
+  std::vector<Ip> addresses;  // its link-local one, too
 };
 
 /// A veth pair: the host's end is a port of BRIDGE from the start, the peer is born in the
@@ -185,10 +193,11 @@ struct Flows {
   std::vector<std::uint16_t> udp_ports;
 };
 
-using Object = std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate,
-                            Sysctl, Bridge, NetworkRules, FirewallException, LoopbackRoute,
-                            Namespace, Veth, Port, Alias, Hairpin, Isolated, LinkUp, Address,
-                            DefaultRoute, NameServer, Publish, HostPorts, Flows>;
+using Object =
+    std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate, Sysctl, Bridge,
+                 NetworkRules, FirewallException, LoopbackRoute, Namespace, PortGuard, Veth, Port,
+                 Alias, Hairpin, Isolated, LinkUp, Address, DefaultRoute, NameServer, Publish,
+                 HostPorts, Flows>;
 
 struct Step {
   Verb verb = Verb::Create;

@@ -62,11 +62,30 @@ TEST_CASE("the rule set loads as text, is found by its comment and never replace
   CHECK(socket.find_table()->comment == nft::TableComment);
   CHECK_THROWS_WITH(nft::run_text(ruleset()), doctest::Contains("File exists"));
   CHECK(error_of([] { nft::run_text(ruleset()); }) == EEXIST);
-  socket.delete_table();
+  for (const auto family : nft::Families) socket.delete_table(nft::TableName, family);
   CHECK(sh("nft list ruleset").empty());
 
   sh("nft add table inet mini_run");
   CHECK(socket.find_table()->comment.empty());
+}
+
+TEST_CASE("where the kernel refuses rules for bridge ports, the others load all the same") {
+  const fresh::Host host;
+  nft::Socket socket;
+  auto text = ruleset();
+  CHECK(nft::load_rules(text));
+  const auto whole = socket.shape();
+  for (const auto family : nft::Families) socket.delete_table(nft::TableName, family);
+  const std::string hook = "chain prerouting {\n\t\ttype filter hook prerouting priority filter;";
+  const auto at = text.find(hook);
+  REQUIRE(at != std::string::npos);
+  text.replace(at, hook.size(), "chain x {\n\t\ttype nat hook prerouting priority 0;");  // nowhere
+  CHECK_FALSE(nft::load_rules(text));
+  CHECK(sh("nft list tables") == "table inet mini_run\n");
+  CHECK_FALSE(socket.shape().empty());
+  CHECK(socket.shape() != whole);
+  CHECK(error_of([&] { nft::load_rules(text); }) == EEXIST);
+  CHECK_THROWS_WITH(nft::load_rules("bogus"), doctest::Contains("syntax error"));
 }
 
 TEST_CASE("text that nft refuses: its first line, nothing printed, nothing done") {

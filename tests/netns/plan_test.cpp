@@ -126,6 +126,31 @@ TEST_CASE("things of others that look like ours are refused and stay") {
   fresh::sh("ip link show mini0 && nft list table inet mini_run");
 }
 
+TEST_CASE("a port's guard: its command does the same, and both are undone") {
+  const fresh::Host host;
+  Kernel kernel(configs::Ruleset);
+  kernel.execute({Verb::Create, Where::Host, RuleSet{}});
+  const auto list = [] { return fresh::sh("nft list table bridge mini_run"); };
+  const auto empty = list();
+  const PortGuard guard{"mr-1f2e3d4c",
+                        *Mac::parse("02:42:0a:d2:00:02"),
+                        {*Ip::parse("10.210.0.2"), *Ip::parse("fd00::2")}};
+  const Step create{Verb::Create, Where::Host, guard};
+  const Step remove{Verb::Delete, Where::Host, guard};
+  kernel.execute(create);
+  const auto guarded = list();
+  CHECK(guarded != empty);
+  fresh::sh(command(remove, ""));
+  CHECK(list() == empty);
+  fresh::sh(command(create, ""));
+  CHECK(list() == guarded);
+  kernel.execute(remove);
+  CHECK(list() == empty);
+  fresh::sh("nft delete table bridge mini_run");  // as where the kernel has none
+  kernel.execute(create);
+  kernel.execute(remove);
+}
+
 TEST_CASE("unpublishing leaves alone what has become another's") {
   const fresh::Host host;
   Kernel kernel(configs::Ruleset);

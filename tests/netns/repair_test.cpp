@@ -148,6 +148,9 @@ TEST_CASE("repair: whatever was removed is back as it was, connections go on") {
   for (const std::string damage : {
            "nft flush ruleset",
            "nft delete table inet mini_run",
+           "nft delete table bridge mini_run",
+           "nft flush chain bridge mini_run from_port",
+           "nft flush set bridge mini_run own4",
            "nft flush table inet mini_run",
            "nft flush chain inet mini_run forward",
            "nft flush chain inet mini_run guard; nft delete chain inet mini_run guard",

@@ -51,6 +51,8 @@ TEST_CASE("watch: removals of what is ours wake") {
   for (const std::string removal : {
            "nft flush ruleset",
            "nft delete table inet mini_run",
+           "nft delete table bridge mini_run",
+           "nft flush chain bridge mini_run from_port",
            "nft flush table inet mini_run",
            "nft flush chain inet mini_run forward",
            "nft 'flush chain inet mini_run guard; delete chain inet mini_run guard'",

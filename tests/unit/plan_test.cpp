@@ -76,6 +76,7 @@ ip netns exec web sysctl -qw 'net.ipv4.ping_group_range=0	2147483647'
 ip netns exec web sysctl -qw net.ipv4.ip_unprivileged_port_start=0
 ip -n web link set lo up
 ip netns exec web nft 'add table ip mini_run_names { comment "mini-run answers to 127.0.0.11 port 53"; }; add chain ip mini_run_names question { type filter hook output priority raw; policy accept; }; add chain ip mini_run_names answer { type filter hook output priority mangle; policy accept; }; add rule ip mini_run_names question ip daddr 127.0.0.11 udp dport 53 udp dport set 1023; add rule ip mini_run_names answer ip saddr 127.0.0.11 udp sport 1023 udp sport set 53; add rule ip mini_run_names question ip daddr 127.0.0.11 tcp dport 53 tcp dport set 1023; add rule ip mini_run_names answer ip saddr 127.0.0.11 tcp sport 1023 tcp sport set 53'
+nft 'add element bridge mini_run ports { "mr-1f2e3d4c" }; add element bridge mini_run own4 { "mr-1f2e3d4c" . 02:42:0a:d2:00:02 . 10.210.0.2 }; add element bridge mini_run own6 { "mr-1f2e3d4c" . 02:42:0a:d2:00:02 . ::, "mr-1f2e3d4c" . 02:42:0a:d2:00:02 . fd00::2, "mr-1f2e3d4c" . 02:42:0a:d2:00:02 . fe80::42:aff:fed2:2 }; add element bridge mini_run target6 { "mr-1f2e3d4c" . 0xfd000000000000000000000000000002, "mr-1f2e3d4c" . 0xfe8000000000000000420afffed20002 }'
 ip link add mr-1f2e3d4c address 02:43:0a:d2:00:02 mtu 1400 master mini0 up type veth peer name eth0 address 02:42:0a:d2:00:02 mtu 1400 netns web
 ip link set mr-1f2e3d4c alias web
 bridge link set dev mr-1f2e3d4c hairpin on
