@@ -317,6 +317,7 @@ void ContainerNetwork::disconnect() noexcept {
 void ContainerNetwork::release() noexcept {
   // In the journal too, until the record went: an error here has nobody to be told.
   for (const auto& attachment : attachments_) {
+    if (attachment.endpoint().addresses.empty()) continue;  // not joined
     for (const auto& address : attachment.endpoint().addresses)
       undo_all(kernel_, {{Verb::Delete, Where::Host, Flows{address, {}}}});
     undo_all(kernel_, {{Verb::Delete, Where::Host, attachment.plan(request_.name).front().object}});

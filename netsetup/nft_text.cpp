@@ -61,6 +61,7 @@ struct Library {
   std::string_view text = report != nullptr ? report : "";
   while (text.starts_with('\n')) text.remove_prefix(1);
   text = text.substr(0, text.find('\n'));
+  text = text.substr(0, text.find("; did you mean"));  // a guess of nft's, behind the reason
   for (const int error : {EEXIST, EOPNOTSUPP, EAFNOSUPPORT, ENOENT, EPERM}) {
     const std::string reason = base::cat(": ", std::strerror(error));
     if (!text.ends_with(reason)) continue;

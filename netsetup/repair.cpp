@@ -129,7 +129,7 @@ void mend_port(Kernel& kernel, const Network& network, const Veth& veth,
   if (!link || link->kind != "veth" || link->mac != veth.mac || link->alias != container) return;
   if (link->master == 0) again(kernel, on_host(Port{veth.name, veth.bridge}));
   if (!link->hairpin) again(kernel, on_host(Hairpin{veth.name}));
-  if (network.isolated) again(kernel, on_host(Isolated{veth.name}));
+  if (network.isolated && !link->isolated) again(kernel, on_host(Isolated{veth.name}));
   if (!link->up) again(kernel, on_host(LinkUp{veth.name}));
 }
 

@@ -60,9 +60,12 @@ std::optional<Link> parse_link(const nlmsghdr* header) {
       case IFLA_LINKINFO:
         if (const nlattr* kind = Attributes(attribute).find(IFLA_INFO_KIND))
           link.kind = netlink::value_string(kind);
-        if (const nlattr* port = Attributes(attribute).find(IFLA_INFO_SLAVE_DATA))
+        if (const nlattr* port = Attributes(attribute).find(IFLA_INFO_SLAVE_DATA)) {
           if (const nlattr* mode = Attributes(port).find(IFLA_BRPORT_MODE))
             link.hairpin = netlink::value_u8(mode) != 0;
+          if (const nlattr* isolated = Attributes(port).find(IFLA_BRPORT_ISOLATED))
+            link.isolated = netlink::value_u8(isolated) != 0;
+        }
         break;
       default:
         break;

@@ -28,7 +28,8 @@ struct Link {
   // Where the peer is: nothing: in this namespace; else the other namespace's id in this one, as
   // `ip netns list-id` lists it (-1: has none).
   std::optional<int> peer_netns;
-  bool hairpin = false;  // of a bridge's port
+  bool hairpin = false;   // of a bridge's port
+  bool isolated = false;  // as a bridge's port, too
 };
 
 /// The Ethernet address in ATTRIBUTE; nothing where it is one of another size (a tunnel's).
