@@ -211,6 +211,14 @@ def listeners(text):
 
 
 def take(world):
+    """All of it. nft(8) 1.0.6 may die in the middle of a listing where a table goes meanwhile: once more then."""
+    try:
+        return _take(world)
+    except json.JSONDecodeError:
+        return _take(world)
+
+
+def _take(world):
     link, address, route4, route6, rule4, rule6, ruleset, flows, sockets = answers(
         world, LINKS, ADDRESSES, *ROUTES, "ip -j -d -4 rule", "ip -j -d -6 rule", RULES,
         "for f in ipv4 ipv6; do conntrack -L -f $f 2>/dev/null || true; done", "ss -tulnH")

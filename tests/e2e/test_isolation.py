@@ -104,10 +104,12 @@ class Forged(NetworkCase):
         for address in OTHER.ip, OTHER.ip6:
             self.assertIn("other saw", self.ask(address, where=victim))
         # It is the guard that stops them: all of them come without it.
-        port = self.place("mallory")["veth"]
+        port, supervisor = self.place("mallory")["veth"], self.inspect("mallory")["supervisor"]
+        self.world.sh(f"kill -STOP {supervisor}")  # else it may put back at once what is deleted
         self.world.sh(f"nft 'delete element bridge mini_run ports {{ {port} }}'")
         self.assertEqual(self.heard(victim, "eth0", sent, VICTIM.mac, VICTIM), set(sent) - self.stopped_by_ip)
         self.ctl("repair")
+        self.world.sh(f"kill -CONT {supervisor}")
         self.assertEqual(self.heard(victim, "eth0", sent, VICTIM.mac, VICTIM), set())
 
     def test_the_host_gets_nothing_forged(self):
