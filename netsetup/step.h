@@ -193,11 +193,10 @@ struct Flows {
   std::vector<std::uint16_t> udp_ports;
 };
 
-using Object =
-    std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate, Sysctl, Bridge,
-                 NetworkRules, FirewallException, LoopbackRoute, Namespace, PortGuard, Veth, Port,
-                 Alias, Hairpin, Isolated, LinkUp, Address, DefaultRoute, NameServer, Publish,
-                 HostPorts, Flows>;
+using Object = std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate,
+                            Sysctl, Bridge, NetworkRules, FirewallException, LoopbackRoute,
+                            Namespace, PortGuard, Veth, Port, Alias, Hairpin, Isolated, LinkUp,
+                            Address, DefaultRoute, NameServer, Publish, HostPorts, Flows>;
 
 struct Step {
   Verb verb = Verb::Create;

@@ -18,10 +18,10 @@ using nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Attached, network, link, veth, addresses, gateways, mac)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Description, name, command, created, supervisor,
-                                                init, detached, networks, ports, aliases, hostname, user,
-                                                workdir, environment, capabilities, seccomp, rootfs,
-                                                read_only, scratch_bytes, log_bytes, stop_signal,
-                                                stop_timeout)
+                                                init, detached, networks, ports, aliases, hostname,
+                                                user, workdir, environment, capabilities, seccomp,
+                                                rootfs, read_only, scratch_bytes, log_bytes,
+                                                stop_signal, stop_timeout)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(End, status, at)
 
 namespace {
