@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "netsetup/networks.h"
 #include "netsetup/port_owner.h"
+#include "netsetup/published.h"
 #include "netsetup/repair.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/sweep.h"
@@ -24,32 +25,6 @@ using base::cat;
 using base::Error;
 
 namespace {
-
-/// PORTS as NETWORK's description wants them. Throws Error where they could not be reached.
-void complete(std::vector<PublishedPort>& ports, const NetworkSpec& network) {
-  for (auto& port : ports) {
-    if (!port.host_address) port.host_address = network.publish_address;
-    if (network.internal && !(port.host_address && port.host_address->is_loopback()))
-      throw Error(cat("publish port ", port.host_port, ": the network ", network.bridge,
-                      " is internal, what is published there is for the host itself: 127.0.0.1:",
-                      port.host_port, ":", port.container_port));
-  }
-}
-
-/// bind(2) takes more than the host's own addresses: broadcast, multicast, any with
-/// ip_nonlocal_bind.
-void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
-  for (const auto& port : ports) {
-    if (!port.host_address || port.host_address->is_any() || port.host_address->is_loopback())
-      continue;
-    const auto own = rtnl::addresses(kernel.host_route());
-    if (std::none_of(own.begin(), own.end(), [&](const auto& address) {
-          return address.cidr.address == *port.host_address;
-        }))
-      throw Error(cat("publish port ", port.host_port, " of ", port.host_address->text(),
-                      ": no interface of this host has that address (see `ip address`)"));
-  }
-}
 
 void append(std::vector<Step>& plan, const std::vector<Step>& steps) {
   plan.insert(plan.end(), steps.begin(), steps.end());
@@ -68,14 +43,6 @@ std::vector<std::string> leave_other_networks(const State& state, Kernel& kernel
       collect(failures, Scope(state.fd(), name).leave(kernel));
   }
   return failures;
-}
-
-/// One that the kernel might choose for PORT, whose host port is 0, when it is bound.
-std::uint16_t free_port(PublishedPort port) {
-  constexpr std::uint16_t First = 32768;  // of net.ipv4.ip_local_port_range
-  for (port.host_port = First; port.host_port != 0; ++port.host_port)
-    if (taken_ports({port}).empty()) return port.host_port;
-  throw Error("no port is free for -p 0");
 }
 
 }  // namespace

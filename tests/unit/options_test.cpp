@@ -27,6 +27,12 @@ runtime::Options parse(const Words& words) {
 }
 
 /// The error's line for WORDS; nothing where they are taken.
+/// Those of LINE, between its blanks.
+Words words(std::string_view line) {
+  const auto found = base::split(line, ' ');
+  return {found.begin(), found.end()};
+}
+
 std::optional<std::string> refusal(const Words& words) {
   try {
     (void)parse(words);
@@ -129,33 +135,10 @@ TEST_CASE("networks in the order typed, each with what follows it") {
 }
 
 TEST_CASE("switches and single values") {
-  const auto options = parse({"--name",
-                              "web",
-                              "--name",
-                              "web2",
-                              "--hostname",
-                              "web.example.org",
-                              "--network",
-                              "lab0",
-                              "--rootfs",
-                              "/srv/r",
-                              "--writable-root",
-                              "--tmpfs",
-                              "/cache/",
-                              "-w",
-                              "/srv",
-                              "-u",
-                              "www-data:adm",
-                              "--seccomp",
-                              "unconfined",
-                              "--stop-timeout",
-                              "0",
-                              "--explain",
-                              "--dry-run",
-                              "--timing",
-                              "--add-host",
-                              "db:192.0.2.10",
-                              "x"});
+  const auto options = parse(
+      words("--name web --name web2 --hostname web.example.org --network lab0 --rootfs /srv/r "
+            "--writable-root --tmpfs /cache/ -w /srv -u www-data:adm --seccomp unconfined "
+            "--stop-timeout 0 --explain --dry-run --timing --add-host db:192.0.2.10 x"));
   CHECK(options.name == "web2");
   CHECK(options.hostname == "web.example.org");
   CHECK(options.networks.at(0).name == "lab0");
