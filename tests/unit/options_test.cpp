@@ -26,13 +26,13 @@ runtime::Options parse(const Words& words) {
   return runtime::parse_options(static_cast<int>(argv.size()), argv.data());
 }
 
-/// The error's line for WORDS; nothing where they are taken.
 /// Those of LINE, between its blanks.
 Words words(std::string_view line) {
   const auto found = base::split(line, ' ');
   return {found.begin(), found.end()};
 }
 
+/// The error's line for WORDS; nothing where they are taken.
 std::optional<std::string> refusal(const Words& words) {
   try {
     (void)parse(words);
