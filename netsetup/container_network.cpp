@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ranges>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -209,8 +208,9 @@ void ContainerNetwork::disconnect(const std::string& network) {
   };
   // Newest first, as when it ends.
   const auto steps = record_->journal().read();
-  for (const auto& step : std::ranges::reverse_view(steps))
+  std::for_each(steps.rbegin(), steps.rend(), [&](const Step& step) {
     if (is_its_own(step)) kernel_.execute(step);
+  });
   record_->journal().replace(is_its_own, std::nullopt);
   attachment->release();
   attachment->leave(kernel_);

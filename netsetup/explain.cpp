@@ -184,6 +184,34 @@ std::string name_server_command(std::string_view container) {
   return cat("ip netns exec ", shell_quote(container), " ", nft_command(statements));
 }
 
+std::string bridge_command(const Step& step, const Bridge& bridge) {
+  const bool create = step.verb == Verb::Create;
+  return create ? cat("ip link add ", bridge.name, " address ", bridge.mac.text(), " mtu ",
+                      bridge.mtu, " type bridge")
+                : cat("ip link delete ", bridge.name);
+}
+
+std::string veth_command(const Step& step, const Veth& veth, std::string_view container) {
+  const bool create = step.verb == Verb::Create;
+  return create ? cat("ip link add ", veth.name, " address ", veth.mac.text(), " mtu ", veth.mtu,
+                      " master ", veth.bridge, " up type veth peer name ", veth.peer, " address ",
+                      veth.peer_mac.text(), " mtu ", veth.mtu, " netns ", shell_quote(container))
+                : cat("ip link delete ", veth.name);
+}
+
+std::string address_command(const Step& step, const Address& address, std::string_view container) {
+  const bool create = step.verb == Verb::Create;
+  const bool nodad = create && address.cidr.address.family == Family::V6;
+  return cat(ip(step, container), " address ", create ? "add " : "delete ", address.cidr.text(),
+             " dev ", address.link, nodad ? " nodad" : "");
+}
+
+std::string route_command(const Step& step, const DefaultRoute& route, std::string_view container) {
+  const bool create = step.verb == Verb::Create;
+  return cat(ip(step, container), route.gateway.family == Family::V4 ? "" : " -6", " route ",
+             create ? "add" : "delete", " default via ", route.gateway.text(), " dev ", route.link);
+}
+
 }  // namespace
 
 std::string command(const Step& step, std::string_view container) {
@@ -203,11 +231,7 @@ std::string command(const Step& step, std::string_view container) {
             return nft_command({nft_statement(element_verb(step), "loopback6", "\"lo\"")});
           },
           [&](const Sysctl& sysctl) { return sysctl_command(step, sysctl, container); },
-          [&](const Bridge& bridge) {
-            return create ? cat("ip link add ", bridge.name, " address ", bridge.mac.text(),
-                                " mtu ", bridge.mtu, " type bridge")
-                          : cat("ip link delete ", bridge.name);
-          },
+          [&](const Bridge& bridge) { return bridge_command(step, bridge); },
           [&](const NetworkRules& rules) { return rules_command(step, rules); },
           [&](const FirewallException& exception) { return exception_command(step, exception); },
           [&](const NetnsDirectory&) {
@@ -217,13 +241,7 @@ std::string command(const Step& step, std::string_view container) {
             return cat("ip netns ", create ? "add " : "delete ", shell_quote(space.name));
           },
           [&](const PortGuard& guard) { return guard_command(step, guard); },
-          [&](const Veth& veth) {
-            return create ? cat("ip link add ", veth.name, " address ", veth.mac.text(), " mtu ",
-                                veth.mtu, " master ", veth.bridge, " up type veth peer name ",
-                                veth.peer, " address ", veth.peer_mac.text(), " mtu ", veth.mtu,
-                                " netns ", shell_quote(container))
-                          : cat("ip link delete ", veth.name);
-          },
+          [&](const Veth& veth) { return veth_command(step, veth, container); },
           [&](const Port& port) {
             return create ? cat("ip link set ", port.link, " master ", port.bridge)
                           : cat("ip link set ", port.link, " nomaster");
@@ -240,16 +258,8 @@ std::string command(const Step& step, std::string_view container) {
           [&](const LinkUp& link) {
             return cat(ip(step, container), " link set ", link.link, create ? " up" : " down");
           },
-          [&](const Address& address) {
-            const bool nodad = create && address.cidr.address.family == Family::V6;
-            return cat(ip(step, container), " address ", create ? "add " : "delete ",
-                       address.cidr.text(), " dev ", address.link, nodad ? " nodad" : "");
-          },
-          [&](const DefaultRoute& route) {
-            return cat(ip(step, container), route.gateway.family == Family::V4 ? "" : " -6",
-                       " route ", create ? "add" : "delete", " default via ", route.gateway.text(),
-                       " dev ", route.link);
-          },
+          [&](const Address& address) { return address_command(step, address, container); },
+          [&](const DefaultRoute& route) { return route_command(step, route, container); },
           [&](const LoopbackRoute& route) {
             return cat("ip -6 route ", create ? "replace" : "delete", " local ::1/128 dev ",
                        route.link, " table local metric ", route.metric);

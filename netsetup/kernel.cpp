@@ -139,6 +139,26 @@ unsigned Kernel::index_of(Where where, const std::string& link) {
   return *index;
 }
 
+void Kernel::refuse_foreign_tables() {
+  for (const auto family : nft::Families) {
+    const auto table = nft().find_table(nft::TableName, family);
+    if (table && table->comment != nft::TableComment)
+      throw Error(cat("table ", family, " ", nft::TableName,
+                      " exists and was not made by mini-run; rename it, or remove it with `nft "
+                      "delete table ",
+                      family, " ", nft::TableName, "`"));
+  }
+}
+
+void Kernel::refuse_foreign(const Bridge& bridge) {
+  const auto link = rtnl::find_link(host_route(), bridge.name);
+  if (link && (link->kind != "bridge" || link->mac != bridge.mac))
+    throw Error(cat("an interface ", bridge.name,
+                    " exists and was not made by mini-run; choose another name with --network, or "
+                    "remove it with `ip link delete ",
+                    bridge.name, "`"));
+}
+
 std::optional<Step> Kernel::undo(const Step& step) {
   if (step.verb == Verb::Delete || step.where == Where::Container) return std::nullopt;
   const auto remove = [&](const auto& noun) -> std::optional<Step> {
@@ -147,14 +167,7 @@ std::optional<Step> Kernel::undo(const Step& step) {
   return std::visit(
       Overloaded{
           [&](const RuleSet& rules) {
-            for (const auto family : nft::Families) {
-              const auto table = nft().find_table(nft::TableName, family);
-              if (table && table->comment != nft::TableComment)
-                throw Error(cat("table ", family, " ", nft::TableName,
-                                " exists and was not made by mini-run; rename it, or remove it "
-                                "with `nft delete table ",
-                                family, " ", nft::TableName, "`"));
-            }
+            refuse_foreign_tables();
             return remove(rules);
           },
           [&](const Sysctl& sysctl) -> std::optional<Step> {
@@ -165,12 +178,7 @@ std::optional<Step> Kernel::undo(const Step& step) {
                         Sysctl{sysctl.key, *now, sysctl.value, sysctl.guard, guard.value_or("")}};
           },
           [&](const Bridge& bridge) {
-            const auto link = rtnl::find_link(host_route(), bridge.name);
-            if (link && (link->kind != "bridge" || link->mac != bridge.mac))
-              throw Error(cat("an interface ", bridge.name,
-                              " exists and was not made by mini-run; choose another name with "
-                              "--network, or remove it with `ip link delete ",
-                              bridge.name, "`"));
+            refuse_foreign(bridge);
             return remove(bridge);
           },
           [&](const NetnsDirectory& directory) {

@@ -61,6 +61,8 @@ class Kernel {
   void remove(const Step& step);
   static void write_sysctl(const Sysctl& sysctl);
   void remove_veth(const Veth& veth);
+  void refuse_foreign_tables();
+  void refuse_foreign(const Bridge& bridge);
   void guard(const PortGuard& guard);
   void publish(const Publish& publish);
   void unpublish(const Publish& publish);
