@@ -48,11 +48,10 @@ class Ufw:
     def __init__(self, world):
         self.world = world
         own_tree(world, "/etc")
-        world.sh("mount -t tmpfs none /tmp")
         self("--force", "enable")
 
     def __call__(self, *arguments):
-        return self.world.run(["ufw", *arguments]).stdout
+        return self.world.run(["env", f"TMPDIR={self.world.directory}", "ufw", *arguments]).stdout
 
 
 class Firewalld:
