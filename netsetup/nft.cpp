@@ -6,6 +6,8 @@
 // error is about one element.
 #include "netsetup/nft.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
@@ -66,19 +68,16 @@ void put_element(Message& message, const Element& element, Part part) {
 /// A batch of one message of TYPE for each element. The last one asks for an acknowledgement.
 std::vector<Message> element_batch(std::span<const Element> elements, int type,
                                    std::uint16_t flags) {
-  std::vector<Message> batch;
-  batch.reserve(elements.size() + 2);
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));
+  std::vector<Message> messages;
+  messages.reserve(elements.size() + 2);
   for (const Element& element : elements) {
     for (const Part part : {Part::Start, Part::End}) {
       if (part == Part::End && !has_end_element(element)) continue;
-      batch.push_back(table_message(type, flags, family_number(element.family)));
-      put_element(batch.back(), element, part);
+      messages.push_back(table_message(type, flags, family_number(element.family)));
+      put_element(messages.back(), element, part);
     }
   }
-  batch.back().header()->nlmsg_flags |= NLM_F_ACK;
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_END));
-  return batch;
+  return batch_of(std::move(messages));
 }
 
 Bytes to_bytes(const nlattr* attribute) {
@@ -140,6 +139,20 @@ std::string comment_of(const nlattr* user_data) {
     return {reinterpret_cast<const char*>(text.data()), bytes[at + 1] - std::size_t{1}};
   }
   return {};
+}
+
+std::vector<Message> batch_of(std::vector<Message> messages) {
+  const auto mark = [](int type) {
+    Message message(static_cast<std::uint16_t>(type), 0);
+    auto& header = message.extra_header<nfgenmsg>();
+    header.nfgen_family = AF_UNSPEC;
+    header.res_id = htons(NFNL_SUBSYS_NFTABLES);
+    return message;
+  };
+  messages.back().header()->nlmsg_flags |= NLM_F_ACK;
+  messages.insert(messages.begin(), mark(NFNL_MSG_BATCH_BEGIN));
+  messages.push_back(mark(NFNL_MSG_BATCH_END));
+  return messages;
 }
 
 Bytes field(const Ip& address) { return {address.wire().begin(), address.wire().end()}; }
@@ -270,11 +283,10 @@ std::string Socket::shape() {
 }
 
 void Socket::delete_table(std::string_view name, std::string_view family) {
-  std::vector<Message> batch;
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));
-  batch.push_back(table_message(NFT_MSG_DELTABLE, NLM_F_ACK, family_number(family)));
-  batch.back().put_string(NFTA_TABLE_NAME, name);
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_END));
+  std::vector<Message> messages;
+  messages.push_back(table_message(NFT_MSG_DELTABLE, 0, family_number(family)));
+  messages.back().put_string(NFTA_TABLE_NAME, name);
+  auto batch = batch_of(std::move(messages));
   for (const Answer& error : socket_.batch(batch))
     if (error.error != ENOENT) error.throw_error();
 }

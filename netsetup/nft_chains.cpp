@@ -250,14 +250,6 @@ bool accept_both(const std::vector<Rule>& rules, bool tagged) {
 
 // -------------------------------------------------------------------------------- our two rules
 
-template <class Put>
-void put_expression(Message& rule, std::string_view name, const Put& put) {
-  const Nest expression(rule, NFTA_LIST_ELEM);
-  rule.put_string(NFTA_EXPR_NAME, name);
-  const Nest data(rule, NFTA_EXPR_DATA);
-  put();
-}
-
 /// iifname "INTERFACE" counter accept comment "mini-run", or oifname.
 void put_exception(Message& rule, std::uint32_t way, const std::string& interface) {
   {
@@ -266,12 +258,7 @@ void put_exception(Message& rule, std::uint32_t way, const std::string& interfac
       rule.put_be32(NFTA_META_KEY, way);
       rule.put_be32(NFTA_META_DREG, NFT_REG_1);
     });
-    put_expression(rule, "cmp", [&] {
-      rule.put_be32(NFTA_CMP_SREG, NFT_REG_1);
-      rule.put_be32(NFTA_CMP_OP, NFT_CMP_EQ);
-      const Nest value(rule, NFTA_CMP_DATA);
-      rule.put_bytes(NFTA_DATA_VALUE, interface_field(interface));
-    });
+    put_compare(rule, interface_field(interface));
     put_expression(rule, "counter", [] {});
     put_expression(rule, "immediate", [&] {
       rule.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
@@ -298,10 +285,8 @@ Message rule_message(int type, std::uint16_t flags, const FirewallException& exc
 /// MESSAGES as one transaction; nothing where there are none.
 void change(netlink::Socket& socket, std::vector<Message> messages, bool may_be_gone) {
   if (messages.empty()) return;
-  messages.back().header()->nlmsg_flags |= NLM_F_ACK;
-  messages.insert(messages.begin(), batch_mark(NFNL_MSG_BATCH_BEGIN));
-  messages.push_back(batch_mark(NFNL_MSG_BATCH_END));
-  for (const auto& error : socket.batch(messages))
+  auto batch = batch_of(std::move(messages));
+  for (const auto& error : socket.batch(batch))
     if (!may_be_gone || error.error != ENOENT) error.throw_error();
 }
 

@@ -59,25 +59,19 @@ void put_rule(Message& rule) {
     rule.put_be32(NFTA_CT_DREG, NFT_REG_1);
     rule.put_be32(NFTA_CT_KEY, NFT_CT_STATE);
   });
-  put_expression(rule, "cmp", [&] {
-    rule.put_be32(NFTA_CMP_SREG, NFT_REG_1);
-    rule.put_be32(NFTA_CMP_OP, NFT_CMP_EQ);
-    const Nest value(rule, NFTA_CMP_DATA);
-    rule.put_u32(NFTA_DATA_VALUE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED));
-  });
+  const std::uint32_t established = NF_CT_STATE_BIT(IP_CT_ESTABLISHED);  // in the machine's order
+  put_compare(rule, {reinterpret_cast<const std::uint8_t*>(&established), sizeof established});
 }
 
 }  // namespace
 
 std::uint32_t Socket::hold_flows() {
   if (const auto table = find_table(FlowsTable)) return table->owner;
-  std::vector<Message> batch;
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));
-  put_table(batch.emplace_back(table_message(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL)));
-  put_chain(batch.emplace_back(table_message(NFT_MSG_NEWCHAIN, NLM_F_CREATE)));
-  put_rule(
-      batch.emplace_back(table_message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK)));
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_END));
+  std::vector<Message> messages;
+  put_table(messages.emplace_back(table_message(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL)));
+  put_chain(messages.emplace_back(table_message(NFT_MSG_NEWCHAIN, NLM_F_CREATE)));
+  put_rule(messages.emplace_back(table_message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND)));
+  auto batch = batch_of(std::move(messages));
   // A kernel that knows no owners refuses, and somebody may have been quicker: both no failure.
   static_cast<void>(socket_.batch(batch));
   const auto table = find_table(FlowsTable);

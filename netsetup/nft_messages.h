@@ -2,14 +2,15 @@
 // The messages of nf_tables as all of nft*.cpp begin them.
 #pragma once
 
-#include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "netsetup/netlink.h"
 
@@ -37,14 +38,9 @@ inline netlink::Message table_message(int type, std::uint16_t flags,
   return message;
 }
 
-/// TYPE: NFNL_MSG_BATCH_BEGIN or NFNL_MSG_BATCH_END.
-inline netlink::Message batch_mark(int type) {
-  netlink::Message message(static_cast<std::uint16_t>(type), 0);
-  auto& header = message.extra_header<nfgenmsg>();
-  header.nfgen_family = AF_UNSPEC;
-  header.res_id = htons(NFNL_SUBSYS_NFTABLES);
-  return message;
-}
+/// MESSAGES, at least one, as one transaction for netlink::Socket::batch(); the last one asks for
+/// an acknowledgement.
+std::vector<netlink::Message> batch_of(std::vector<netlink::Message> messages);
 
 /// One expression of a rule: NAME, and its attributes as PUT puts them.
 template <class Put>
@@ -53,6 +49,16 @@ void put_expression(netlink::Message& rule, std::string_view name, const Put& pu
   rule.put_string(NFTA_EXPR_NAME, name);
   const netlink::Nest data(rule, NFTA_EXPR_DATA);
   put();
+}
+
+/// cmp eq reg 1 BYTES: the rule ends here unless what the expression before has loaded is BYTES.
+inline void put_compare(netlink::Message& rule, std::span<const std::uint8_t> bytes) {
+  put_expression(rule, "cmp", [&] {
+    rule.put_be32(NFTA_CMP_SREG, NFT_REG_1);
+    rule.put_be32(NFTA_CMP_OP, NFT_CMP_EQ);
+    const netlink::Nest value(rule, NFTA_CMP_DATA);
+    rule.put_bytes(NFTA_DATA_VALUE, bytes);
+  });
 }
 
 /// COMMENT, up to 128 bytes of it, as the user data TYPE.

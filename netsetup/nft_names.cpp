@@ -61,15 +61,6 @@ void put_place(Message& rule, const Place& place) {
   rule.put_be32(NFTA_PAYLOAD_LEN, place.size);
 }
 
-void put_compare(Message& rule, const Bytes& bytes) {
-  put_expression(rule, "cmp", [&] {
-    rule.put_be32(NFTA_CMP_SREG, NFT_REG_1);
-    rule.put_be32(NFTA_CMP_OP, NFT_CMP_EQ);
-    const Nest value(rule, NFTA_CMP_DATA);
-    rule.put_bytes(NFTA_DATA_VALUE, bytes);
-  });
-}
-
 /// PLACE is BYTES, or the rule ends here.
 void put_match(Message& rule, const Place& place, const Bytes& bytes) {
   put_expression(rule, "payload", [&] {
@@ -134,18 +125,16 @@ void put_rule(Message& message, const Translation& translation, Protocol protoco
 }  // namespace
 
 void Socket::add_name_server() {
-  std::vector<Message> batch;
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_BEGIN));
-  auto& table = batch.emplace_back(ip_message(NFT_MSG_NEWTABLE, 0));
+  std::vector<Message> messages;
+  auto& table = messages.emplace_back(ip_message(NFT_MSG_NEWTABLE, 0));
   table.put_string(NFTA_TABLE_NAME, NamesTable);
   put_comment(table, NFTA_TABLE_USERDATA, NamesComment);
   for (const auto& each : {Asking, Answering})
-    put_chain(batch.emplace_back(ip_message(NFT_MSG_NEWCHAIN, 0)), each);
+    put_chain(messages.emplace_back(ip_message(NFT_MSG_NEWCHAIN, 0)), each);
   for (const auto protocol : {Protocol::Udp, Protocol::Tcp})
     for (const auto& each : {Asking, Answering})
-      put_rule(batch.emplace_back(ip_message(NFT_MSG_NEWRULE, NLM_F_APPEND)), each, protocol);
-  batch.back().header()->nlmsg_flags |= NLM_F_ACK;
-  batch.push_back(batch_mark(NFNL_MSG_BATCH_END));
+      put_rule(messages.emplace_back(ip_message(NFT_MSG_NEWRULE, NLM_F_APPEND)), each, protocol);
+  auto batch = batch_of(std::move(messages));
   for (const auto& error : socket_.batch(batch)) error.throw_error();
 }
 
