@@ -39,6 +39,8 @@ bool is_kernel_space(char c) {
 
 std::string_view text(Family family) { return family == Family::V4 ? "IPv4" : "IPv6"; }
 
+std::string_view digit(Family family) { return family == Family::V4 ? "4" : "6"; }
+
 std::optional<Ip> Ip::parse(std::string_view text) {
   constexpr std::size_t Longest = INET6_ADDRSTRLEN - 1;
   if (text.size() > Longest || text.find('\0') != std::string_view::npos) return std::nullopt;

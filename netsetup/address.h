@@ -13,7 +13,8 @@
 namespace netsetup {
 
 enum class Family : std::uint8_t { V4, V6 };
-std::string_view text(Family family);  // "IPv4", "IPv6"
+std::string_view text(Family family);   // "IPv4", "IPv6"
+std::string_view digit(Family family);  // "4", "6", as the sets of the rules end
 
 /// An IPv4 or IPv6 address, its bytes in the order of the wire; of an IPv4 address the first four.
 struct Ip {
@@ -83,6 +84,8 @@ struct PublishedPort {
   [[nodiscard]] bool serves(Family family) const {
     return !host_address || host_address->family == family;
   }
+  /// Whether it is published on every address of the families that it serves.
+  [[nodiscard]] bool on_any_address() const { return !host_address || host_address->is_any(); }
   /// Whether some connection could be meant for both (host_port 0 meets nobody).
   [[nodiscard]] bool overlaps(const PublishedPort& other) const;
   auto operator<=>(const PublishedPort&) const = default;

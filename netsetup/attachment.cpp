@@ -10,6 +10,7 @@
 #include "netsetup/foreign.h"
 #include "netsetup/plan.h"
 #include "netsetup/rtnl.h"
+#include "netsetup/state.h"
 #include "netsetup/transaction.h"
 
 namespace netsetup {
@@ -84,10 +85,7 @@ void Attachment::preview(Kernel& kernel, const std::string& name, std::vector<St
   }
   const auto exceptions = exception_plan(kernel, network_);
   network.insert(network.end(), exceptions.begin(), exceptions.end());
-  const base::UniqueFd directory(
-      state_ < 0
-          ? -1
-          : ::openat(state_, scope_name_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const auto directory = state_ < 0 ? base::UniqueFd() : open_directory(state_, scope_name_);
   place(Lease::preview(directory.get(), network_, request_.addresses));
   const auto steps = plan(name);
   inside.insert(inside.end(), steps.begin(), steps.end());

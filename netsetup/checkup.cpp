@@ -48,11 +48,6 @@ struct Present {
   std::vector<std::string> unreadable;  // descriptions of networks, their paths
 };
 
-base::UniqueFd open_directory(const std::string& name, int parent) {
-  return base::UniqueFd(
-      ::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-}
-
 void note_damaged(int directory, std::vector<std::string>& damaged) {
   for (const auto& file : entries(directory))
     if (file.ends_with(".damaged")) damaged.push_back(cat(base::path_of(directory), "/", file));
@@ -63,7 +58,7 @@ Present look_at_state(const PlacesOf& places_of) {
   present.state = State::peek();
   if (!present.state.valid()) return present;
   for (const auto& scope : entries(present.state.get())) {
-    const auto directory = open_directory(scope, present.state.get());
+    const auto directory = open_directory(present.state.get(), scope);
     if (!directory.valid()) continue;
     note_damaged(directory.get(), present.damaged);
     const auto up = Scope(present.state.get(), scope).peek();
@@ -75,7 +70,7 @@ Present look_at_state(const PlacesOf& places_of) {
     }
     if (scope != "containers") continue;
     for (const auto& name : entries(directory.get())) {
-      const auto container = open_directory(name, directory.get());
+      const auto container = open_directory(directory.get(), name);
       if (!container.valid()) continue;
       if (!is_alive(container.get()))
         present.dead.push_back(name);
@@ -289,7 +284,6 @@ bool near(std::uint64_t used, std::uint64_t most) {
 }
 
 void check_pool(Kernel& kernel, Check& check) {
-  constexpr unsigned SubnetPrefix = 22;
   const Cidr pool{Ip::v4(0x0ad20000), 16};
   const auto taken = rtnl::route_destinations(kernel.host_route());
   if (choose_subnet(SubnetPrefix, taken)) return;

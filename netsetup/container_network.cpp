@@ -25,10 +25,6 @@ using base::Error;
 
 namespace {
 
-void append(std::vector<Step>& plan, const std::vector<Step>& steps) {
-  plan.insert(plan.end(), steps.begin(), steps.end());
-}
-
 template <class Item>
 void collect(std::vector<Item>& all, const std::vector<Item>& more) {
   all.insert(all.end(), more.begin(), more.end());
@@ -100,34 +96,33 @@ void ContainerNetwork::connect(pid_t pid) {
   // In no network there is no share of the host's, where the directory of the names belongs.
   std::vector<Step> plan;
   if (!request_.networks.empty()) plan = name_plan(request_.name, pid);
-  append(plan, namespace_plan());
+  collect(plan, namespace_plan());
   for (const auto& attachment : attachments_) {
-    for (const auto& address : attachment.endpoint().addresses)
-      journal.append({Verb::Delete, Where::Host, Flows{address, {}}});
-    append(plan, attachment.plan(request_.name));
+    journal_flows(attachment);
+    collect(plan, attachment.plan(request_.name));
   }
-  append(plan, publish_steps(request_.ports));
-  if (!attachments_.empty())
-    append(plan, host_ports_plan(request_.name, attachments_.front().endpoint().addresses,
-                                 request_.host_ports));
+  collect(plan, publish_plan(request_.name, addresses(), request_.ports));
+  collect(plan, host_ports_plan(request_.name, addresses(), request_.host_ports));
   apply_all(kernel_, journal, observer_, plan);
   for (const auto& attachment : attachments_) await_carrier(attachment);
 }
 
-std::vector<Step> ContainerNetwork::publish_steps(const std::vector<PublishedPort>& ports) const {
-  if (attachments_.empty()) return {};
-  return publish_plan(request_.name, attachments_.front().endpoint().addresses, ports);
+void ContainerNetwork::journal_flows(const Attachment& attachment) {
+  for (const auto& address : attachment.endpoint().addresses)
+    record_->journal().append({Verb::Delete, Where::Host, Flows{address, {}}});
+}
+
+std::vector<Ip> ContainerNetwork::addresses() const {
+  return attachments_.empty() ? std::vector<Ip>() : attachments_.front().endpoint().addresses;
 }
 
 void ContainerNetwork::close_host_ports() {
-  for (const auto& step : host_ports_plan(request_.name, attachments_.front().endpoint().addresses,
-                                          request_.host_ports))
+  for (const auto& step : host_ports_plan(request_.name, addresses(), request_.host_ports))
     kernel_.execute({Verb::Delete, Where::Host, step.object});
 }
 
 Step ContainerNetwork::unpublish_step(const std::vector<PublishedPort>& ports) const {
-  return {Verb::Delete, Where::Host,
-          Publish{request_.name, attachments_.front().endpoint().addresses, ports}};
+  return {Verb::Delete, Where::Host, Publish{request_.name, addresses(), ports}};
 }
 
 std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> ports) {
@@ -136,7 +131,8 @@ std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> 
   check_addresses(kernel_, ports);
   reservation_->add(ports, publisher());
   try {
-    apply_all(kernel_, record_->journal(), observer_, publish_steps(ports));
+    apply_all(kernel_, record_->journal(), observer_,
+              publish_plan(request_.name, addresses(), ports));
   } catch (const Error&) {
     for (const auto& port : ports) reservation_->release(port);
     throw;
@@ -169,8 +165,7 @@ void ContainerNetwork::connect(const AttachmentRequest& request) {
 }
 
 void ContainerNetwork::plug_in(const Attachment& attachment) {
-  for (const auto& address : attachment.endpoint().addresses)
-    record_->journal().append({Verb::Delete, Where::Host, Flows{address, {}}});
+  journal_flows(attachment);
   apply_all(kernel_, record_->journal(), observer_, attachment.plan(request_.name));
   await_carrier(attachment);
 }
@@ -287,7 +282,7 @@ void ContainerNetwork::release() noexcept {
     if (attachment.endpoint().addresses.empty()) continue;  // not joined
     for (const auto& address : attachment.endpoint().addresses)
       undo_all(kernel_, {{Verb::Delete, Where::Host, Flows{address, {}}}});
-    undo_all(kernel_, {{Verb::Delete, Where::Host, attachment.plan(request_.name).front().object}});
+    undo_all(kernel_, {{Verb::Delete, Where::Host, port_guard(attachment.endpoint())}});
   }
   try {
     if (holds_flows_) kernel_.nft().release_flows();
@@ -357,7 +352,7 @@ std::vector<Step> preview(NetworkRequest request) {
   std::vector<Step> inside = namespace_plan();
   if (!request.networks.empty()) {
     if (!state.valid() || !Scope(state.get(), "host").peek())
-      append(plan, host_plan(closed_host(kernel)));
+      collect(plan, host_plan(closed_host(kernel)));
     const auto names = name_plan(request.name, 0);
     inside.insert(inside.begin(), names.begin(), names.end());
   }
@@ -369,13 +364,11 @@ std::vector<Step> preview(NetworkRequest request) {
   }
   // What would be refused is refused here too: undo() looks, and changes nothing.
   for (const auto& step : plan) static_cast<void>(kernel.undo(step));
-  append(plan, inside);
-  if (!attachments.empty())
-    append(plan,
-           publish_plan(request.name, attachments.front().endpoint().addresses, request.ports));
-  if (!attachments.empty())
-    append(plan, host_ports_plan(request.name, attachments.front().endpoint().addresses,
-                                 request.host_ports));
+  collect(plan, inside);
+  if (attachments.empty()) return plan;
+  const auto& addresses = attachments.front().endpoint().addresses;
+  collect(plan, publish_plan(request.name, addresses, request.ports));
+  collect(plan, host_ports_plan(request.name, addresses, request.host_ports));
   return plan;
 }
 

@@ -94,7 +94,9 @@ class ContainerNetwork {
   std::vector<Attachment>::iterator find(const std::string& network);
   void plug_in(const Attachment& attachment);
   void await_carrier(const Attachment& attachment);
-  [[nodiscard]] std::vector<Step> publish_steps(const std::vector<PublishedPort>& ports) const;
+  void journal_flows(const Attachment& attachment);
+  /// Those that its ports lead to: in its first network, none where it is in none.
+  [[nodiscard]] std::vector<Ip> addresses() const;
   void close_host_ports();
   [[nodiscard]] Step unpublish_step(const std::vector<PublishedPort>& ports) const;
 

@@ -29,7 +29,7 @@ std::vector<nft::Element> elements(const NetworkRules& rules) {
                                     {"same_net", {bridge, bridge}, {}, {}, {}}};
   if (network.internal) made.push_back({"internal", {bridge}, {}, {}, {}});
   for (const auto& gateway : network.gateways) {
-    const std::string_view digit = gateway.address.family == Family::V4 ? "4" : "6";
+    const auto digit = netsetup::digit(gateway.address.family);
     const auto first = nft::field(gateway.first());
     const auto last = nft::field(gateway.last());
     made.push_back({cat("subnet", digit), {first}, {last}, {}, {}});
@@ -53,6 +53,36 @@ std::vector<nft::Element> elements(const PortGuard& guard) {
     const auto field = nft::field(address);
     made.push_back({v4 ? "own4" : "own6", {link, mac, field}, {}, {}, {}, "bridge"});
     if (!v4) made.push_back({"target6", {link, field}, {}, {}, {}, "bridge"});
+  }
+  return made;
+}
+
+std::vector<nft::Element> elements(const HostPorts& host) {
+  std::vector<nft::Element> made;
+  for (const auto port : host.ports)
+    made.push_back({"host_ports",
+                    {nft::field(host.address), nft::field(Protocol::Tcp), nft::field(port)},
+                    {},
+                    {nft::field(Ip::v4(0x7f000001)), nft::field(port)},
+                    host.comment});
+  return made;
+}
+
+std::string publish_map(const PublishedPort& port, Family family) {
+  return cat("pub", digit(family), port.on_any_address() ? "_any" : "_addr");
+}
+
+std::vector<nft::Element> elements(const Publish& publish, const PublishedPort& port) {
+  std::vector<nft::Element> made;
+  for (const auto& container : publish.container) {
+    if (!port.serves(container.family)) continue;
+    made.push_back({publish_map(port, container.family),
+                    {nft::field(port.protocol), nft::field(port.host_port)},
+                    {},
+                    {nft::field(container), nft::field(port.container_port)},
+                    publish.comment});
+    if (!port.on_any_address())
+      made.back().key.insert(made.back().key.begin(), nft::field(*port.host_address));
   }
   return made;
 }

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "netsetup/elements.h"
 #include "netsetup/netns_name.h"
 #include "netsetup/nft.h"
 #include "netsetup/plan.h"
@@ -35,21 +36,18 @@ std::string_view element_verb(const Step& step) {
   return step.verb == Verb::Create ? "add" : "delete";
 }
 
-std::string_view digit(Family family) { return family == Family::V4 ? "4" : "6"; }
-
 std::string publish_command(const Step& step, const Publish& publish) {
   const std::string_view verb = step.verb == Verb::Create ? "create" : "delete";
   std::map<std::string, std::vector<std::string>> elements;  // by map
   for (const auto& port : publish.ports) {
     for (const auto& container : publish.container) {
       if (!port.serves(container.family)) continue;
-      const bool any = !port.host_address || port.host_address->is_any();
-      std::string element = any ? "" : cat(port.host_address->text(), " . ");
+      std::string element = port.on_any_address() ? "" : cat(port.host_address->text(), " . ");
       element += cat(text(port.protocol), " . ", port.host_port);
       if (step.verb == Verb::Create)
         element += cat(" comment \"", publish.comment, "\" : ", container.text(), " . ",
                        port.container_port);
-      elements[cat("pub", digit(container.family), any ? "_any" : "_addr")].push_back(element);
+      elements[publish_map(port, container.family)].push_back(element);
     }
   }
   std::vector<std::string> statements;

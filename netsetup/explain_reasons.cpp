@@ -13,7 +13,7 @@ using base::cat;
 
 namespace {
 
-std::string why(const Sysctl& sysctl, Where /*where*/) {
+std::string why(const Sysctl& sysctl) {
   const std::string_view key = sysctl.key;
   if (key.ends_with("route_localnet"))
     return "Answers to 127.0.0.1 may come back over the bridge: so the host's loopback can reach "
@@ -38,74 +38,72 @@ std::string why(const Sysctl& sysctl, Where /*where*/) {
   return "Packets that come in here may be routed on; the global ip_forward stays as it is.";
 }
 
-std::string why(const RuleSet& /*noun*/, Where /*where*/) {
+std::string why(const RuleSet& /*noun*/) {
   return "The rules, which never change: DNAT by a map, masquerade, and what may be "
          "forwarded.";
 }
 
-std::string why(const OpenedInterface& opened, Where /*where*/) {
+std::string why(const OpenedInterface& opened) {
   return cat("What comes in by ", opened.name,
              " and is neither for nor from a container stays closed.");
 }
 
-std::string why(const OpenedHost& /*noun*/, Where /*where*/) {
+std::string why(const OpenedHost& /*noun*/) {
   return "What of IPv6 is neither for nor from a container stays closed.";
 }
 
-std::string why(const LoopbackGate& /*noun*/, Where /*where*/) {
+std::string why(const LoopbackGate& /*noun*/) {
   return "Ports published on [::1] are served: no bridge hands its packets to iptables "
          "(net.bridge.bridge-nf-call-ip6tables), which would lose the answers.";
 }
 
-std::string why(const Bridge& /*noun*/, Where /*where*/) {
+std::string why(const Bridge& /*noun*/) {
   return "A bridge is a switch in the kernel. Its own MAC, since it would else take its lowest "
          "port's.";
 }
 
-std::string why(const NetworkRules& /*noun*/, Where /*where*/) {
+std::string why(const NetworkRules& /*noun*/) {
   return "Tells the rules which bridge is ours and which addresses live behind it.";
 }
 
-std::string why(const FirewallException& e, Where /*where*/) {
+std::string why(const FirewallException& e) {
   return cat("The chain ", e.chain, " is for exceptions: without one, ", e.table,
              " would drop what is forwarded.");
 }
 
-std::string why(const NetnsDirectory& /*noun*/, Where /*where*/) {
+std::string why(const NetnsDirectory& /*noun*/) {
   return "Where `ip netns` looks for names, so that it lists the containers.";
 }
 
-std::string why(const Namespace& /*noun*/, Where /*where*/) {
+std::string why(const Namespace& /*noun*/) {
   return "The container's own interfaces, routes, ports (clone3 with CLONE_NEWNET).";
 }
 
-std::string why(const PortGuard& /*noun*/, Where /*where*/) {
+std::string why(const PortGuard& /*noun*/) {
   return "What comes in by its port bears the container's own addresses, or is dropped: "
          "it cannot speak in the name of others.";
 }
 
-std::string why(const Veth& /*noun*/, Where /*where*/) {
+std::string why(const Veth& /*noun*/) {
   return "A cable: one end is a port of the bridge, the other is born inside as eth0.";
 }
 
-std::string why(const Port& /*noun*/, Where /*where*/) {
+std::string why(const Port& /*noun*/) {
   return "The cable was pulled out of its bridge: it belongs in there.";
 }
 
-std::string why(const Alias& /*noun*/, Where /*where*/) {
-  return "So that `ip link` tells whose cable it is.";
-}
+std::string why(const Alias& /*noun*/) { return "So that `ip link` tells whose cable it is."; }
 
-std::string why(const Hairpin& /*noun*/, Where /*where*/) {
+std::string why(const Hairpin& /*noun*/) {
   return "The container may reach itself by its published port: back out by the port it came in.";
 }
 
-std::string why(const Isolated& /*noun*/, Where /*where*/) {
+std::string why(const Isolated& /*noun*/) {
   return "Neighbours cannot talk to each other: isolated ports pass nothing to each "
          "other.";
 }
 
-std::string why(const LinkUp& link, Where /*where*/) {
+std::string why(const LinkUp& link) {
   if (link.link == "lo") return "127.0.0.1 inside: also loopback starts down.";
   return "An interface starts down; up, it moves packets.";
 }
@@ -115,31 +113,31 @@ std::string why(const Address& address, Where where) {
   return cat("The container's address, leased for as long as it lives, on ", address.link, ".");
 }
 
-std::string why(const DefaultRoute& /*noun*/, Where /*where*/) {
+std::string why(const DefaultRoute& /*noun*/) {
   return "The way out: everything that is not on the bridge goes to the host.";
 }
 
-std::string why(const LoopbackRoute& /*noun*/, Where /*where*/) {
+std::string why(const LoopbackRoute& /*noun*/) {
   return "What containers answer to the host's [::1] comes in by the bridge and is for "
          "the "
          "host.";
 }
 
-std::string why(const NameServer& /*noun*/, Where /*where*/) {
+std::string why(const NameServer& /*noun*/) {
   return "Who asks 127.0.0.11 for a name asks mini-run; port 53 in here stays free.";
 }
 
-std::string why(const Publish& /*noun*/, Where /*where*/) {
+std::string why(const Publish& /*noun*/) {
   return "The way in: DNAT from the host's port to the container's, one map element "
          "each; fails if taken.";
 }
 
-std::string why(const HostPorts& /*noun*/, Where /*where*/) {
+std::string why(const HostPorts& /*noun*/) {
   return "The container reaches these ports of the host's loopback at its gateway, which "
          "is host.mini.internal.";
 }
 
-std::string why(const Flows& flows, Where /*where*/) {
+std::string why(const Flows& flows) {
   if (flows.address) return "Connections of a container that is gone get a reset.";
   return "A sender that was there before the port was published is translated too.";
 }
@@ -147,7 +145,9 @@ std::string why(const Flows& flows, Where /*where*/) {
 }  // namespace
 
 std::string reason(const Step& step) {
-  return std::visit([&](const auto& noun) { return why(noun, step.where); }, step.object);
+  return std::visit(Overloaded{[&](const Address& address) { return why(address, step.where); },
+                               [](const auto& noun) { return why(noun); }},
+                    step.object);
 }
 
 std::string title(const Step& step) {

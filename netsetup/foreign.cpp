@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "netsetup/legacy_tables.h"
+#include "netsetup/plan.h"
 
 namespace netsetup {
 
@@ -21,9 +22,8 @@ bool same_place(const Step& step, const FirewallException& place) {
 /// Those whose family is one of NETWORK's.
 std::vector<nft::Socket::DroppingChain> drops(Kernel& kernel, const Network& network) {
   auto chains = kernel.nft().dropping_forward_chains(network.bridge);
-  const bool ipv6 = std::ranges::any_of(
-      network.gateways, [](const Cidr& g) { return g.address.family == Family::V6; });
-  if (!ipv6) std::erase_if(chains, [](const auto& chain) { return chain.family == "ip6"; });
+  if (!has_ipv6(network))
+    std::erase_if(chains, [](const auto& chain) { return chain.family == "ip6"; });
   return chains;
 }
 

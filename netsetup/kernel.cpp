@@ -32,34 +32,6 @@ using base::Error;
 
 namespace {
 
-/// The elements of PORT: one for each family in which the host's and the container's address fit.
-std::vector<nft::Element> elements(const Publish& publish, const PublishedPort& port) {
-  std::vector<nft::Element> made;
-  for (const auto& container : publish.container) {
-    if (!port.serves(container.family)) continue;
-    const bool any = !port.host_address || port.host_address->is_any();
-    const std::string_view digit = container.family == Family::V4 ? "4" : "6";
-    made.push_back({cat("pub", digit, any ? "_any" : "_addr"),
-                    {nft::field(port.protocol), nft::field(port.host_port)},
-                    {},
-                    {nft::field(container), nft::field(port.container_port)},
-                    publish.comment});
-    if (!any) made.back().key.insert(made.back().key.begin(), nft::field(*port.host_address));
-  }
-  return made;
-}
-
-std::vector<nft::Element> elements(const HostPorts& host) {
-  std::vector<nft::Element> made;
-  for (const auto port : host.ports)
-    made.push_back({"host_ports",
-                    {nft::field(host.address), nft::field(Protocol::Tcp), nft::field(port)},
-                    {},
-                    {nft::field(Ip::v4(0x7f000001)), nft::field(port)},
-                    host.comment});
-  return made;
-}
-
 constexpr const char* MissingNft =
     "; does this kernel have CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET, CONFIG_NFT_NAT, "
     "CONFIG_NFT_MASQ, CONFIG_NFT_FIB_INET (modprobe nf_tables)?";

@@ -25,8 +25,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr unsigned SubnetPrefix = 22;  // as many addresses as a Linux bridge has ports (1023)
-constexpr unsigned LeastMtu6 = 1280;   // of IPv6, RFC 8200
+constexpr unsigned LeastMtu6 = 1280;  // of IPv6, RFC 8200
 
 bool host_has_ipv6() { return read_sysctl("net.ipv6.conf.all.disable_ipv6") == "0"; }
 

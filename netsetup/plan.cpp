@@ -26,17 +26,17 @@ Mac mac_with(std::uint8_t second, const Ip& address) {
   return mac;
 }
 
-bool has_ipv6(const Network& network) {
-  return std::ranges::any_of(
-      network.gateways, [](const Cidr& gateway) { return gateway.address.family == Family::V6; });
-}
-
 template <class Part>
 void append(std::vector<Step>& plan, const Part& part) {
   plan.insert(plan.end(), part.begin(), part.end());
 }
 
 }  // namespace
+
+bool has_ipv6(const Network& network) {
+  return std::ranges::any_of(
+      network.gateways, [](const Cidr& gateway) { return gateway.address.family == Family::V6; });
+}
 
 std::string veth_name(std::uint32_t run, std::size_t number) {
   constexpr std::string_view Hex = "0123456789abcdef";
@@ -137,13 +137,17 @@ std::vector<Step> namespace_plan() {
           inside(NameServer{})};
 }
 
+PortGuard port_guard(const Endpoint& endpoint) {
+  PortGuard guard{endpoint.veth, endpoint.mac, endpoint.addresses};
+  guard.addresses.push_back(link_local(endpoint.mac));
+  return guard;
+}
+
 std::vector<Step> attachment_plan(const std::string& name, const Network& network,
                                   const Endpoint& endpoint) {
   const std::string& link = endpoint.link;
-  PortGuard guard{endpoint.veth, endpoint.mac, endpoint.addresses};
-  guard.addresses.push_back(link_local(endpoint.mac));
   std::vector<Step> plan = {
-      host(std::move(guard)),  // first: the cable never carries what it does not stop
+      host(port_guard(endpoint)),  // first: the cable never carries what it does not stop
       host(Veth{endpoint.veth, mac_with(0x43, endpoint.addresses.front()), network.bridge, link,
                 endpoint.mac, network.mtu}),
       host(Alias{endpoint.veth, name}),

@@ -31,6 +31,9 @@ struct NetworkSpec {
   std::optional<Ip> publish_address;  // of published ports that name none
 };
 
+/// Whether NETWORK has IPv6.
+bool has_ipv6(const Network& network);
+
 /// A container's place in a network.
 struct Endpoint {
   std::string veth;           // host end of its veth pair, see veth_name()
@@ -65,6 +68,8 @@ std::vector<Step> namespace_plan();
 /// NAME: the container's.
 std::vector<Step> attachment_plan(const std::string& name, const Network& network,
                                   const Endpoint& endpoint);
+/// The first of it: what ENDPOINT may say. Its elements outlive the cable.
+PortGuard port_guard(const Endpoint& endpoint);
 /// ADDRESSES: the container's, at most one of a family.
 std::vector<Step> publish_plan(const std::string& name, const std::vector<Ip>& addresses,
                                const std::vector<PublishedPort>& ports);
@@ -88,6 +93,9 @@ Mac bridge_mac(const Network& network);
 /// `net.ipv4.conf.IFACE.KEY`, with slashes where the interface's name has a dot (sysctl(8)).
 std::string interface_sysctl(std::string_view family, std::string_view interface,
                              std::string_view key);
+
+/// As many addresses as a Linux bridge has ports (1023).
+inline constexpr unsigned SubnetPrefix = 22;
 
 /// The first subnet of PREFIX bits of the pool that overlaps none of TAKEN. Where all of the pool
 /// is covered by wider routes (a VPN that routes everything), the first that lies within such

@@ -25,8 +25,7 @@ void complete(std::vector<PublishedPort>& ports, const NetworkSpec& network) {
 
 void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
   for (const auto& port : ports) {
-    if (!port.host_address || port.host_address->is_any() || port.host_address->is_loopback())
-      continue;
+    if (port.on_any_address() || port.host_address->is_loopback()) continue;
     const auto own = rtnl::addresses(kernel.host_route());
     if (std::none_of(own.begin(), own.end(), [&](const auto& address) {
           return address.cidr.address == *port.host_address;

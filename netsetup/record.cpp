@@ -87,8 +87,7 @@ void lock(const base::UniqueFd& containers, int operation) {
 /// sweep. One that is born this moment looks dead, and costs a second look.
 bool has_dead(int containers) {
   return std::ranges::any_of(entries(containers), [&](const std::string& name) {
-    const base::UniqueFd directory(
-        ::openat(containers, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const auto directory = open_directory(containers, name);
     return directory.valid() && !is_alive(directory.get());
   });
 }
@@ -187,8 +186,7 @@ void Record::remove() noexcept {
 std::optional<std::string> publisher_of(const State& state, const PublishedPort& port) {
   const auto containers = make_directory(state.fd(), "containers");
   for (const auto& name : entries(containers.get())) {
-    const base::UniqueFd directory(
-        ::openat(containers.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const auto directory = open_directory(containers.get(), name);
     if (!directory.valid()) continue;
     const auto journal = Journal::peek(directory.get());
     if (!journal) continue;

@@ -136,8 +136,7 @@ void mend_port(Kernel& kernel, const Network& network, const Veth& veth,
 /// NETWORKS: those that are as they should be. What cannot be mended is added to LOST.
 void mend_container(Kernel& kernel, const std::vector<Network>& networks, int containers,
                     const std::string& name, std::vector<std::string>& lost) {
-  const base::UniqueFd directory(
-      ::openat(containers, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const auto directory = open_directory(containers, name);
   if (!directory.valid()) return;          // its owner has just left
   if (!is_alive(directory.get())) return;  // whoever comes next undoes it
   const auto journal = Journal::peek(directory.get());
@@ -193,37 +192,40 @@ std::vector<Network> mend_shared(Kernel& kernel, const State& state, const Scope
   return networks;
 }
 
+/// Mends what all share, and the containers NAMES. What is lost for good.
+std::vector<std::string> mend(Kernel& kernel, const State& state, const Scope& host,
+                              const std::string& shape, int containers,
+                              const std::vector<std::string>& names) {
+  std::vector<std::string> lost;
+  Failures failures;
+  const auto networks = mend_shared(kernel, state, host, shape, failures);
+  for (const auto& name : names)
+    failures.collect([&] { mend_container(kernel, networks, containers, name, lost); });
+  failures.throw_first();
+  return lost;
+}
+
 }  // namespace
 
 std::vector<std::string> repair(Kernel& kernel, const State& state) {
-  std::vector<std::string> lost;
   const auto asked = now();
   const auto containers = lock_containers(state);
   // Joined while we look: otherwise the last to leave could undo at the same time.
   Scope host(state.fd(), "host");
   const auto shape = host.enter();
-  if (!shape || last_look(host.directory()) > asked) return lost;
+  if (!shape || last_look(host.directory()) > asked) return {};
   const auto begun = now();
-  Failures failures;
-  const auto networks = mend_shared(kernel, state, host, *shape, failures);
-  for (const auto& name : entries(containers.get()))
-    failures.collect([&] { mend_container(kernel, networks, containers.get(), name, lost); });
-  failures.throw_first();
+  auto lost = mend(kernel, state, host, *shape, containers.get(), entries(containers.get()));
   note_look(host.directory(), begun);
   return lost;
 }
 
 std::vector<std::string> repair_of(Kernel& kernel, const State& state, const std::string& name) {
-  std::vector<std::string> lost;
   const auto containers = lock_containers(state);
   Scope host(state.fd(), "host");
   const auto shape = host.enter();
-  if (!shape) return lost;
-  Failures failures;
-  const auto networks = mend_shared(kernel, state, host, *shape, failures);
-  failures.collect([&] { mend_container(kernel, networks, containers.get(), name, lost); });
-  failures.throw_first();
-  return lost;
+  return shape ? mend(kernel, state, host, *shape, containers.get(), {name})
+               : std::vector<std::string>();
 }
 
 void note_built(int directory) { note_look(directory, now()); }

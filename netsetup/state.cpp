@@ -39,7 +39,7 @@ std::string own_namespace() {
 
 /// Removes DIRECTORY of TOP with all in it.
 void remove_tree(int top, const std::string& directory) {
-  const base::UniqueFd opened(::openat(top, directory.c_str(), DirectoryFlags));
+  const auto opened = open_directory(top, directory);
   if (!opened.valid()) return;
   for (const auto& name : entries(opened.get())) {
     if (::unlinkat(opened.get(), name.c_str(), 0) < 0) remove_tree(opened.get(), name);
@@ -55,6 +55,10 @@ void remove_other_boots(int top, const std::string& own) {
 }
 
 }  // namespace
+
+base::UniqueFd open_directory(int dir, const std::string& name) {
+  return base::UniqueFd(::openat(dir, name.c_str(), DirectoryFlags));
+}
 
 base::UniqueFd make_directory(int dir, const std::string& name) {
   for (;;) {
@@ -82,7 +86,7 @@ std::vector<std::string> entries(int dir) {
 
 void remove_directory(int dir, const std::string& name) noexcept {
   try {
-    const base::UniqueFd doomed(::openat(dir, name.c_str(), DirectoryFlags));
+    const auto doomed = open_directory(dir, name);
     // Without a descriptor left it may still be empty.
     if (doomed.valid())
       for (const auto& file : entries(doomed.get()))

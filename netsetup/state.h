@@ -45,6 +45,9 @@ class State {
 /// The directory NAME in DIR, 0700, made if need be, never through a symlink.
 base::UniqueFd make_directory(int dir, const std::string& name);
 
+/// The directory NAME in DIR, never through a symlink; an invalid descriptor where there is none.
+base::UniqueFd open_directory(int dir, const std::string& name);
+
 /// Names in the directory DIR, without . and ..
 std::vector<std::string> entries(int dir);
 

@@ -94,10 +94,9 @@ BpfProgram compile_file(const std::string& path, CapabilitySet capabilities) {
 /// The network namespace of the container NAME, which runs.
 base::UniqueFd network_of(const std::string& name) {
   const auto state = netsetup::State::peek();
-  const base::UniqueFd directory(state.valid()
-                                     ? ::openat(state.get(), cat("containers/", name).c_str(),
-                                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                                     : -1);
+  const auto directory = state.valid()
+                             ? netsetup::open_directory(state.get(), cat("containers/", name))
+                             : base::UniqueFd();
   if (directory.valid()) {
     const auto description = read_description(directory.get());
     // Opened first: its pid is its own as long as it lives after that.

@@ -159,16 +159,15 @@ void Life::look_around() {
 
 /// "" or the line for who publishes to all networks where a firewall seems to guard the host.
 std::string Life::passed_by() {
-  const auto for_all = [](const netsetup::PublishedPort& port) {
-    return !port.host_address || port.host_address->is_any();
-  };
   std::vector<std::string> open;
   for (const auto& port : description_.ports)
-    if (for_all(port)) open.push_back(cat(port.host_port, "/", netsetup::text(port.protocol)));
+    if (port.on_any_address())
+      open.push_back(cat(port.host_port, "/", netsetup::text(port.protocol)));
   if (open.empty()) return "";
   const auto firewall = network_.passed_by();
   if (!firewall) return "";
-  const auto& first = *std::ranges::find_if(description_.ports, for_all);
+  const auto& first =
+      *std::ranges::find_if(description_.ports, &netsetup::PublishedPort::on_any_address);
   constexpr std::size_t Shown = 3;
   const std::string_view noun = open.size() == 1 ? "port " : "ports ";
   const std::string_view verb = open.size() == 1 ? " is" : " are";

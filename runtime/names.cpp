@@ -19,11 +19,6 @@ namespace runtime {
 
 namespace {
 
-base::UniqueFd open_record(const base::UniqueFd& containers, const std::string& name) {
-  return base::UniqueFd(
-      ::openat(containers.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-}
-
 void add(std::vector<std::string>& names, std::string name) {
   for (char& c : name)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -68,7 +63,7 @@ void Names::read(const std::string& container, Entry& entry) const {
   entry.networks.clear();
   std::optional<Description> known;
   try {
-    if (const auto record = open_record(containers_, container); record.valid())
+    if (const auto record = netsetup::open_directory(containers_.get(), container); record.valid())
       known = read_description(record.get());
   } catch (const base::Error&) {
     // Whoever looks at it with minictl is told.
@@ -83,7 +78,7 @@ void Names::read(const std::string& container, Entry& entry) const {
 
 /// A container whose mini-run was killed leaves its record to whoever comes next.
 bool Names::is_alive(const std::string& container) const {
-  const auto record = open_record(containers_, container);
+  const auto record = netsetup::open_directory(containers_.get(), container);
   return record.valid() && netsetup::is_alive(record.get());
 }
 

@@ -28,11 +28,6 @@ using base::printable;
 
 namespace {
 
-base::UniqueFd open_directory(int parent, const std::string& name) {
-  return base::UniqueFd(
-      ::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-}
-
 /// The description of CONTAINER, that was damaged and is set aside, as its mini-run writes it
 /// again; nothing where that does not answer: it may be stopped, and must not stop us.
 std::optional<Description> described_again(const Container& container) {
@@ -94,7 +89,7 @@ constexpr const char* Ended = "ended";
 
 /// The names in the directory KIND of STATE.
 std::vector<std::string> names_of(const base::UniqueFd& state, const char* kind) {
-  const auto directory = open_directory(state.get(), kind);
+  const auto directory = netsetup::open_directory(state.get(), kind);
   return directory.valid() ? netsetup::entries(directory.get()) : std::vector<std::string>();
 }
 
@@ -128,7 +123,8 @@ Error ambiguous(const std::string& name, const std::vector<Place>& places) {
 std::optional<Container> load(const base::UniqueFd& state, const Place& place, bool& dead) {
   const auto& [ended, name] = place;
   Container container;
-  container.directory = open_directory(state.get(), cat(ended ? Ended : Running, "/", name));
+  container.directory =
+      netsetup::open_directory(state.get(), cat(ended ? Ended : Running, "/", name));
   if (!container.directory.valid()) return std::nullopt;
   container.name = name;
   container.running = !ended && netsetup::is_alive(container.directory.get());
@@ -228,7 +224,7 @@ int for_each(const std::vector<std::string>& names,
 void forget(const std::string& name) {
   const auto state = netsetup::State::peek();
   if (!state.valid()) return;
-  const auto parent = open_directory(state.get(), "ended");
+  const auto parent = netsetup::open_directory(state.get(), "ended");
   if (parent.valid()) netsetup::remove_directory(parent.get(), name);
 }
 

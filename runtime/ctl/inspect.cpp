@@ -113,7 +113,7 @@ json clients(const Description& known) {
   bool loopback = false;  // a port is reached at the host's loopback
   bool outside = false;   // at another address
   for (const auto& port : known.ports) {
-    const bool any = !port.host_address || port.host_address->is_any();
+    const bool any = port.on_any_address();
     const bool local = !any && port.host_address->is_loopback();
     loopback = loopback || any || local;
     outside = outside || !local;
