@@ -24,7 +24,7 @@ class Neighbours(Case):
 
     def setUp(self):
         super().setUp()
-        self.world.popen(traffic.server("outside", 7000), where="client")
+        self.world.serve("outside", 7000, where="client")
 
     def page_from_beyond(self):
         return self.world.call(traffic.outcome, "tcp", HOST, 8080, where="client")

@@ -26,9 +26,9 @@ class Forwarding(Case):
 
     def servers_outside(self):
         for where in "client", "other":
-            self.world.popen(traffic.server("outside", 7000), where=where)
+            self.world.serve("outside", 7000, where=where)
         for address in CLIENT, OTHER:
-            self.until(lambda: "outside" in self.world.call(traffic.outcome, "tcp", address, 7000), "the servers")
+            self.assertIn("outside", self.world.call(traffic.outcome, "tcp", address, 7000))
 
     def test_two_outside_interfaces_stay_closed_to_each_other(self):
         """Two outside interfaces stay closed to each other before, during and after"""

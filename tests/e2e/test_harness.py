@@ -61,13 +61,13 @@ class Harness(Case):
         self.world.sh("nft add table ip x; nft 'add chain ip x o { type nat hook output priority -100; }';"
                       "nft add rule ip x o tcp dport 8080 dnat to 203.0.113.1:80")
         before = self.world.state()
-        self.world.popen(traffic.server())
-        self.until(lambda: self.world.call(traffic.outcome, "tcp", HOST, 8080).startswith("page"), "the server")
+        self.world.serve()
+        self.assertIn("page", self.world.call(traffic.outcome, "tcp", HOST, 8080))
         self.assertIn("flow tcp", snapshot.difference(before, self.world.state()))
 
     def test_the_way_from_the_client_to_the_other_network_is_the_host(self):
-        self.world.popen(traffic.server(), where="other")
-        self.until(lambda: self.world.call(traffic.outcome, "tcp", OTHER, 80) == f"page saw {HOST_OTHER}", "the server")
+        self.world.serve(where="other")
+        self.assertEqual(self.world.call(traffic.outcome, "tcp", OTHER, 80), f"page saw {HOST_OTHER}")
         self.assertEqual(self.world.call(traffic.outcome, "tcp", OTHER, 80, where="client"), "TimeoutError")
         self.world.sh("sysctl -qw net.ipv4.ip_forward=1")
         self.assertEqual(self.world.call(traffic.outcome, "tcp", OTHER, 80, where="client"), f"page saw {CLIENT}")

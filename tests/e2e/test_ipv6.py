@@ -44,8 +44,8 @@ class Ipv6Case(Case):
         self.learn()  # and goes on learning
         ask = lambda host, port, where: self.world.call(traffic.outcome, "tcp", host, port, where=where)
         self.assertEqual(ask(HOST6, 8080, "client"), f"page saw {CLIENT6}")
-        self.world.popen(traffic.server("other", 7000), where="other")
-        self.until(lambda: "other saw" in ask(OTHER6, 7000, "host"), "the server")
+        self.world.serve("other", 7000, where="other")
+        self.assertIn("other saw", ask(OTHER6, 7000, "host"))
         self.assertIn("other saw", ask(OTHER6, 7000, self.network("web")))
         self.assertNotIn("saw", ask(OTHER6, 7000, "client"))
         self.assertIn("not ours", self.world.sh("nft list chain inet mini_run transit | grep -v 'packets 0'").stdout)

@@ -144,7 +144,7 @@ class Honest(NetworkCase):
     bridge_nf = 0
 
     def test_with_a_mac_of_its_own_choice(self):
-        self.world.popen(traffic.server("outside", 7000), where="client")
+        self.world.serve("outside", 7000, where="client")
         self.serve("web", "--mac", "02:00:00:00:00:07", "-p", "8080:80")
         self.serve("next")
         web, there = self.network("web"), self.network("next")

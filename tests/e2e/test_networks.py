@@ -205,9 +205,10 @@ class Kinds(NetworkCase):
     def test_internal(self):
         """No way out, no host services, but -p 127.0.0.1:.. works"""
         self.create("lab0", "--internal")
-        self.world.popen(traffic.server("outside", 7000), where="client")
-        self.world.popen(traffic.server("service", 7001))
-        self.until(lambda: "service" in self.ask("127.0.0.1", 7001) and "outside" in self.ask(CLIENT, 7000), "the servers")
+        self.world.serve("outside", 7000, where="client")
+        self.world.serve("service", 7001)
+        self.assertIn("service", self.ask("127.0.0.1", 7001))
+        self.assertIn("outside", self.ask(CLIENT, 7000))
         before = self.world.state()
         self.serve("web", "--network", "lab0", "-p", "127.0.0.1:8080:80")
         self.serve("next", "--network", "lab0")
@@ -232,7 +233,7 @@ class Kinds(NetworkCase):
     def test_isolated(self):
         """Neighbours cannot talk, but reach the world and are reached"""
         self.create("lab0", "--isolated")
-        self.world.popen(traffic.server("outside", 7000), where="client")
+        self.world.serve("outside", 7000, where="client")
         self.serve("web", "--network", "lab0", "-p", "8080:80")
         self.serve("next", "--network", "lab0")
         for family in 0, 1:
@@ -259,8 +260,8 @@ class HostPort(NetworkCase):
         """--host-port 3000 opens that one port of the host's loopback to the container"""
         self.create("lab0", "--internal")
         for name, port in ("wanted", 3000), ("other", 3001):
-            self.world.popen(traffic.server(name, port, "127.0.0.1"))
-        self.until(lambda: all("saw" in self.ask("127.0.0.1", port) for port in (3000, 3001)), "the servers")
+            self.world.serve(name, port, "127.0.0.1")
+            self.assertIn("saw", self.ask("127.0.0.1", port))
         before = self.world.state()
         for network in "mini0", "lab0":
             with self.subTest(network):

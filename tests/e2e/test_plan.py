@@ -79,8 +79,7 @@ class Plan(Case):
             self.assertRegex(seen, call)
 
     def test_dry_run_refuses_what_the_run_would_refuse(self):
-        self.world.popen(traffic.server("host", 8080))
-        self.until(lambda: "host" in self.world.call(traffic.outcome, "tcp", "127.0.0.1", 8080), "the server")
+        self.world.serve("host", 8080)
         self.assert_refused(self.world.mini_run("--dry-run", "-p", "8080:80", "true"), says="8080")
 
     def test_explain_prints_each_command_with_its_reason(self):

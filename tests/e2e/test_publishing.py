@@ -81,17 +81,17 @@ class Matrix(Case):
 
     def test_the_host_has_a_name(self):
         """host.mini.internal (and host.docker.internal) is the host"""
-        self.world.popen(traffic.server("host", 7000))
+        self.world.serve("host", 7000)
         ask = "import socket, sys; peer = socket.create_connection((sys.argv[1], 7000), 5); peer.send(b'x'); print(peer.recv(1000))"
         for name in "host.mini.internal", "host.docker.internal":
             self.assertIn("host saw", self.run_ok(PYTHON, "-c", ask, name))
 
     def test_the_way_out(self):
         """Masquerade for the way out"""
-        self.world.popen(traffic.server("outside", 7000), where="client")
-        self.until(lambda: self.ask("tcp", CLIENT6, 7000) == f"outside saw {HOST6}", "the server outside, by IPv6")
+        self.world.serve("outside", 7000, where="client")
+        self.assertEqual(self.ask("tcp", CLIENT6, 7000), f"outside saw {HOST6}")
         container = self.world.start("/bin/sh", "-c", "echo ready; exec sleep 1000")
-        self.until(lambda: self.ask("tcp", CLIENT, 7000) == f"outside saw {HOST}", "the server outside")
+        self.assertEqual(self.ask("tcp", CLIENT, 7000), f"outside saw {HOST}")
         for protocol in "tcp", "udp":
             self.assertEqual(self.ask(protocol, CLIENT, 7000, container.network), f"outside saw {HOST}")
             self.assertEqual(self.ask(protocol, CLIENT6, 7000, container.network), f"outside saw {HOST6}")
@@ -193,9 +193,9 @@ class Closed(Case):
 
     def test_a_container_does_not_reach_the_hosts_loopback(self):
         """A container cannot reach what listens on the host's loopback"""
-        self.world.popen(traffic.server("secret", 9000, LOCAL_HOST))
+        self.world.serve("secret", 9000, LOCAL_HOST)
         container = self.world.start("-p", "8080:80", *traffic.server())
-        self.until(lambda: "secret" in self.world.call(traffic.outcome, "tcp", LOCAL_HOST, 9000), "the server")
+        self.assertIn("secret", self.world.call(traffic.outcome, "tcp", LOCAL_HOST, 9000))
         gateway = snapshot.ip_json(self.world, "-4", "route", where=container.network)[0]["gateway"]
         ask = lambda host: [self.world.call(traffic.outcome, p, host, 9000, where=container.network) for p in ("tcp", "udp")]
         self.assertNotIn("secret", str(ask(gateway)))
@@ -254,7 +254,7 @@ class FirstPacket(Case):
 
     def test_the_first_packet_gets_through(self):
         """The network passes packets before the program's first instruction, also on a host with much to do"""
-        self.world.popen(traffic.server("host", 7000))
+        self.world.serve("host", 7000)
         connect = ["/usr/bin/python3", "-Sc", "import socket, sys\nsocket.create_connection((sys.argv[1], 7000), 0.5)", HOST]
         busy = [self.world.popen(["sh", "-c", BUSY_LINKS], stderr=subprocess.DEVNULL) for _ in range(2)]
         self.world.start("-p", "8080:80", "sh", "-c", "echo ready; exec sleep 1000")
@@ -307,8 +307,7 @@ class Taken(Case):
         self.run_ok("-p", "8053:53/tcp", "true")
 
     def test_by_a_program(self):
-        server = self.world.popen(traffic.server("host", 8080))
-        self.until(lambda: "host" in self.world.call(traffic.outcome, "tcp", LOCAL_HOST, 8080), "the server")
+        server = self.world.serve("host", 8080)
         before = self.world.state()
         pid = open(f"/proc/{server.pid}/status").read().split("NSpid:")[1].split("\n")[0].split()[-1]
         for port in "8080:80", "127.0.0.1:8080:80", "8080:80/udp":

@@ -25,6 +25,7 @@ import time
 
 import namespaces as ns
 import snapshot
+import traffic
 
 HOST, CLIENT = "203.0.113.1", "203.0.113.2"
 HOST_OTHER, OTHER = "198.51.100.1", "198.51.100.2"
@@ -320,6 +321,13 @@ class World:
         if ready is not None:
             container.wait_for(ready)
         return container
+
+    def serve(self, *arguments, where="host"):
+        """A server beside the containers (traffic.server), once it listens."""
+        process = self.popen(traffic.server(*arguments), where, stdout=subprocess.PIPE, text=True)
+        if process.stdout.readline() != "ready\n":
+            raise AssertionError(f"no server {arguments}")
+        return process
 
     def call(self, function, *arguments, where="host", timeout=30):
         fds = self._fds[where] if isinstance(where, str) else where
