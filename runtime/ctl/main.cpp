@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/say.h"
 #include "base/text.h"
+#include "runtime/control.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/options.h"
 #include "runtime/options_values.h"
