@@ -57,12 +57,6 @@ void Attachment::make_exceptions(Kernel& kernel, const Observer& observer) const
   netsetup::make_exceptions(kernel, journal, observer, network_);
 }
 
-bool Attachment::has_exceptions() const {
-  return std::ranges::any_of(Journal(scope_.directory()).read(), [](const Step& step) {
-    return std::holds_alternative<FirewallException>(step.object);
-  });
-}
-
 void Attachment::place(std::vector<Ip> addresses) {
   endpoint_.addresses = std::move(addresses);
   endpoint_.mac = request_.mac.value_or(mac_of(endpoint_.addresses.front()));

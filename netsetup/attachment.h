@@ -37,8 +37,6 @@ class Attachment {
   /// Exceptions in others' firewalls (foreign.h), where they are missing. Needs: join(). Throws
   /// Error.
   void make_exceptions(Kernel& kernel, const Observer& observer) const;
-  /// Whether they were made at some time.
-  [[nodiscard]] bool has_exceptions() const;
   void release() noexcept { lease_.reset(); }
   /// Returns what failed, a line each.
   std::vector<std::string> leave(Kernel& kernel) noexcept { return scope_.leave(kernel); }

@@ -227,24 +227,12 @@ void ContainerNetwork::unpublish(const PublishedPort& port) {
   request_.ports = std::move(rest);
 }
 
-Watch ContainerNetwork::watch() {
-  const auto index = [&](const std::string& link) {
-    return rtnl::find_index(kernel_.host_route(), link).value_or(0);
-  };
-  std::vector<unsigned> links;
-  bool others = false;
-  for (const auto& attachment : attachments_) {
-    links.push_back(index(attachment.name()));
-    links.push_back(index(attachment.endpoint().veth));
-    others = others || attachment.has_exceptions();
-  }
-  return {links, others};
+void ContainerNetwork::mend(const Heard& heard) {
+  repair_after(kernel_, state_, heard);
+  if (heard.everything || heard.shared) open_late_interfaces();
 }
 
-void ContainerNetwork::mend() {
-  repair_of(kernel_, state_, request_.name);
-  open_late_interfaces();
-}
+void ContainerNetwork::mend() { repair_of(kernel_, state_, {request_.name}); }
 
 pid_t ContainerNetwork::hold_flows() {
   const auto holder = static_cast<pid_t>(kernel_.nft().hold_flows());

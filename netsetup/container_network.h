@@ -63,9 +63,10 @@ class ContainerNetwork {
   /// Returns what failed, a line each.
   std::vector<std::string> leave() noexcept;
 
-  /// Hears of what mend() puts back, and of interfaces that come. Needs: connect().
-  Watch watch();
-  /// Puts back what somebody has removed by hand (repair.h), opens late interfaces. Throws Error.
+  /// Puts back what somebody has removed by hand, and was HEARD of (repair.h); opens interfaces
+  /// that came. Throws Error.
+  void mend(const Heard& heard);
+  /// What of this container was removed before anybody could hear of it. Throws Error.
   void mend();
   /// Known connections outlive a reload of the firewall as long as we live, unless another mini-run
   /// sees to it already. Returns the pid of who does, 0 where the kernel cannot. Throws Error.

@@ -12,7 +12,8 @@
 // decides nothing. It is owned (NFT_TABLE_F_OWNER, since Linux 5.12) by the netlink socket that
 // made it: `nft flush ruleset` passes it over, and it goes with the socket, however that
 // process dies. This is why it is no step of a plan: there is nothing to undo, and no command that
-// ends could own it. One supervisor of a host has it; the others watch that process.
+// ends could own it. One supervisor of a host has it, and
+// watches for all (watch.h); the others watch that process.
 //
 // The same by hand, for as long as nft(8) stays: `nft -i`, then
 //   add table inet mini_run_flows { flags owner; }

@@ -10,6 +10,8 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -77,10 +79,13 @@ void again(Kernel& kernel, const Step& step) {
 Step on_host(Object object) { return {Verb::Create, Where::Host, std::move(object)}; }
 
 /// The table, where it has gone or lacks something, and the elements of the host's own interfaces.
-void mend_rules(Kernel& kernel, const Scope& host, const std::string& shape) {
+/// Whether it had to be loaded: then what containers have in it has gone, too.
+bool mend_rules(Kernel& kernel, const Scope& host, const std::string& shape) {
   const auto undo_steps = host.mend_journal(kernel);  // while the kernel has the elements
   // None is never as it should be, though SHAPE says so: they went before it could be described.
-  if (const auto found = kernel.nft().shape(); found.empty() || found != shape) {
+  const auto found = kernel.nft().shape();
+  const bool incomplete = found.empty() || found != shape;
+  if (incomplete) {
     again(kernel, on_host(RuleSet{}));
     const auto now = kernel.nft().shape();
     if (shape.starts_with("table "))
@@ -95,9 +100,12 @@ void mend_rules(Kernel& kernel, const Scope& host, const std::string& shape) {
     if (const auto* sysctl = std::get_if<Sysctl>(&step.object); sysctl && !sysctl->ours.empty())
       kernel.execute(on_host(Sysctl{sysctl->key, sysctl->ours, {}, {}, {}}));
   }
+  return incomplete;
 }
 
-void mend_network(Kernel& kernel, const Network& network) {
+/// Whether its bridge had to be made: then no container is joined to it.
+bool mend_network(Kernel& kernel, const Network& network) {
+  const bool gone = !rtnl::find_index(kernel.host_route(), network.bridge);
   const auto addresses = rtnl::addresses(kernel.host_route());
   const auto is_there = [&](const Address& address) {
     const auto index = rtnl::find_index(kernel.host_route(), address.link);
@@ -109,6 +117,7 @@ void mend_network(Kernel& kernel, const Network& network) {
     const auto* address = std::get_if<Address>(&step.object);
     if (address == nullptr || !is_there(*address)) again(kernel, step);
   }
+  return gone;
 }
 
 /// Whether CONTAINER, which has the journalled STEPS and DIRECTORY, runs: it has been described,
@@ -169,11 +178,16 @@ base::UniqueFd lock_containers(const State& state) {
   return containers;
 }
 
-/// Mends what all share. The networks that are as they should be.
-std::vector<Network> mend_shared(Kernel& kernel, const State& state, const Scope& host,
-                                 const std::string& shape, Failures& failures) {
-  mend_rules(kernel, host, shape);
-  std::vector<Network> networks;
+/// What all share, after it was mended.
+struct Shared {
+  std::vector<Network> networks;  // that are as they should be
+  bool made_anew = false;         // something that containers had a share in
+};
+
+Shared mend_shared(Kernel& kernel, const State& state, const Scope& host, const std::string& shape,
+                   Failures& failures) {
+  Shared shared;
+  shared.made_anew = mend_rules(kernel, host, shape);
   for (const auto& name : entries(state.fd())) {
     if (!name.starts_with(NetworkScopePrefix)) continue;
     failures.collect([&] {
@@ -183,26 +197,46 @@ std::vector<Network> mend_shared(Kernel& kernel, const State& state, const Scope
       const Network network = network_of(state.fd(), name, *up);
       if (!described_network(*up)) scope.describe_anew(description_of(network));
       static_cast<void>(scope.mend_journal(kernel));
-      mend_network(kernel, network);
+      if (mend_network(kernel, network)) shared.made_anew = true;
       Journal journal(scope.directory());
       make_exceptions(kernel, journal, {}, network);
-      networks.push_back(network);
+      shared.networks.push_back(network);
     });
   }
-  return networks;
+  return shared;
 }
 
-/// Mends what all share, and the containers NAMES. What is lost for good.
+/// Mends what all share, and the containers NAMES; all of them where there were none to be named,
+/// or something they had a share in was made anew. What is lost for good.
 std::vector<std::string> mend(Kernel& kernel, const State& state, const Scope& host,
                               const std::string& shape, int containers,
-                              const std::vector<std::string>& names) {
+                              const std::optional<std::vector<std::string>>& names) {
   std::vector<std::string> lost;
   Failures failures;
-  const auto networks = mend_shared(kernel, state, host, shape, failures);
-  for (const auto& name : names)
-    failures.collect([&] { mend_container(kernel, networks, containers, name, lost); });
+  const auto shared = mend_shared(kernel, state, host, shape, failures);
+  for (const auto& name : names && !shared.made_anew ? *names : entries(containers))
+    failures.collect([&] { mend_container(kernel, shared.networks, containers, name, lost); });
   failures.throw_first();
   return lost;
+}
+
+/// The network NAME as it is described, where it is up.
+std::optional<Network> find_network(const State& state, const std::string& name) {
+  const std::string scope = base::cat(NetworkScopePrefix, name);
+  const auto up = Scope(state.fd(), scope).peek();
+  if (!up) return std::nullopt;
+  return network_of(state.fd(), scope, *up);
+}
+
+/// The container whose cable's end NAME is, if that is no port as it should be.
+std::optional<std::string> unplugged(Kernel& kernel, const State& state, const std::string& name) {
+  const auto port = rtnl::find_link(kernel.host_route(), name);
+  if (!port || port->kind != "veth" || port->alias.empty()) return std::nullopt;  // gone, mostly
+  const auto bridge = rtnl::find_name(kernel.host_route(), port->master);
+  const auto network = bridge ? find_network(state, *bridge) : std::nullopt;
+  if (network && port->up && port->hairpin && (port->isolated || !network->isolated))
+    return std::nullopt;
+  return port->alias;
 }
 
 }  // namespace
@@ -215,17 +249,29 @@ std::vector<std::string> repair(Kernel& kernel, const State& state) {
   const auto shape = host.enter();
   if (!shape || last_look(host.directory()) > asked) return {};
   const auto begun = now();
-  auto lost = mend(kernel, state, host, *shape, containers.get(), entries(containers.get()));
+  auto lost = mend(kernel, state, host, *shape, containers.get(), std::nullopt);
   note_look(host.directory(), begun);
   return lost;
 }
 
-std::vector<std::string> repair_of(Kernel& kernel, const State& state, const std::string& name) {
+void repair_of(Kernel& kernel, const State& state, const std::vector<std::string>& names) {
   const auto containers = lock_containers(state);
   Scope host(state.fd(), "host");
-  const auto shape = host.enter();
-  return shape ? mend(kernel, state, host, *shape, containers.get(), {name})
-               : std::vector<std::string>();
+  if (const auto shape = host.enter()) mend(kernel, state, host, *shape, containers.get(), names);
+}
+
+void repair_after(Kernel& kernel, const State& state, const Heard& heard) {
+  if (heard.everything) {
+    repair(kernel, state);
+    return;
+  }
+  bool shared = heard.shared;
+  std::vector<std::string> names;
+  for (const auto& link : std::set(heard.links.begin(), heard.links.end())) {
+    if (find_network(state, link)) shared = true;
+    if (auto name = unplugged(kernel, state, link)) names.push_back(*std::move(name));
+  }
+  if (shared || !names.empty()) repair_of(kernel, state, names);
 }
 
 void note_built(int directory) { note_look(directory, now()); }

@@ -9,11 +9,11 @@
 // repeated freely; whether those are complete is told by their shape (nft.h), which the host's
 // share has as its description. Conntrack is not touched: connections go on where they stopped.
 //
-// A supervisor that hears of a removal mends what all share, and its own container: the others'
-// have heard of it too. Whoever is asked to (minictl repair), or finds it on the way to a start,
-// mends everything, for supervisors that cannot. The lock on the containers' directory makes them
-// wait for each other, and who finds, when he has it, that a whole look has begun after he asked
-// need not look again.
+// A supervisor mends what it has heard of (watch.h): what all share and, where that had to be made
+// anew, what each container had in it; or the containers whose ports somebody pulled out. Whoever
+// is asked to (minictl repair), or finds it on the way to a start, mends everything. The lock on
+// the containers' directory makes them wait for each other, and who finds, when he has it, that a
+// whole look has begun after he asked need not look again.
 #pragma once
 
 #include <string>
@@ -21,6 +21,7 @@
 
 #include "netsetup/kernel.h"
 #include "netsetup/state.h"
+#include "netsetup/watch.h"
 
 namespace netsetup {
 
@@ -35,8 +36,11 @@ namespace netsetup {
 /// record.h or journal.h held.
 /// Returns what is lost for good, a line each: a container's cable that somebody deleted.
 std::vector<std::string> repair(Kernel& kernel, const State& state);
-/// The same of what all share and of the container NAME: it takes no longer beside a thousand.
-std::vector<std::string> repair_of(Kernel& kernel, const State& state, const std::string& name);
+/// The same of what all share and of the containers NAMES: beside a thousand it takes no longer. Of
+/// all, where what they share had gone.
+void repair_of(Kernel& kernel, const State& state, const std::vector<std::string>& names);
+/// The same of what HEARD may tell of.
+void repair_after(Kernel& kernel, const State& state, const Heard& heard);
 
 /// The host's share was built this moment, in DIRECTORY: whoever wanted a look before has had it.
 /// Throws Error.

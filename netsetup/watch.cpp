@@ -14,12 +14,13 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <vector>
 
 #include "base/error.h"
-#include "netsetup/nft.h"
+#include "netsetup/netlink.h"
 
 namespace netsetup {
 
@@ -39,48 +40,18 @@ unsigned nft_type(int type) {
   return htons(static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type));
 }
 
-/// Whether the message at X tells of what is to be mended: then the end, let through. OTHERS: our
-/// rules among those of others too. The table's name is the first attribute of all that is looked
-/// at (nf_tables_fill_*_info() of nf_tables_api.c); where something else stands there, it may be
-/// ours.
-void append_message(Filter& filter, bool others) {
+/// Where the message at X tells of what may have to be mended: the end, let through.
+void append_message(Filter& filter) {
   constexpr unsigned Attribute = Payload + sizeof(nfgenmsg);
-  constexpr unsigned Name = Attribute + NLA_HDRLEN;
   constexpr auto FindAttribute = static_cast<unsigned>(SKF_AD_OFF + SKF_AD_NLATTR);
-  static_assert(nft::TableName == "mini_run", "compared as two words and a NUL");
-  filter.push_back(BPF_STMT(BPF_LD | BPF_H | BPF_IND, Type));
-  if (others) {
-    const Filter part = {
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELTABLE), 2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELCHAIN), 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELRULE), 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, All),
-    };
-    filter.insert(filter.end(), part.begin(), part.end());
-  }
   const Filter part = {
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_NEWCHAIN), 5, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELTABLE), 4, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELCHAIN), 3, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELSET), 2, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELRULE), 1, 0),
-      BPF_STMT(BPF_JMP | BPF_JA, 22),
-      BPF_STMT(BPF_ST, 2),
-      BPF_STMT(BPF_LD | BPF_H | BPF_IND, Attribute + offsetof(nlattr, nla_type)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(NFTA_TABLE_NAME), 0, 18),
-      BPF_STMT(BPF_LD | BPF_W | BPF_IND, Name),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x6d696e69 /* mini */, 0, 7),
-      BPF_STMT(BPF_LD | BPF_W | BPF_IND, Name + 4),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x5f72756e /* _run */, 0, 5),
-      // Of ours: a chain that is made is nothing to mend, nor what befalls mini_run_flows.
-      BPF_STMT(BPF_LD | BPF_MEM, 2),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_NEWCHAIN), 13, 0),
-      BPF_STMT(BPF_LD | BPF_B | BPF_IND, Name + 8),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 10, 0),
-      BPF_STMT(BPF_JMP | BPF_JA, 10),
-      // Of others: a chain with a hook? X must come back from the search.
-      BPF_STMT(BPF_LD | BPF_MEM, 2),
+      BPF_STMT(BPF_LD | BPF_H | BPF_IND, Type),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELTABLE), 11, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELCHAIN), 10, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELSET), 9, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_DELRULE), 8, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nft_type(NFT_MSG_NEWCHAIN), 0, 8),
+      // With a hook? X must come back from the search.
       BPF_STMT(BPF_STX, 3),
       BPF_STMT(BPF_MISC | BPF_TXA, 0),
       BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, Attribute),
@@ -116,50 +87,37 @@ void append_next(Filter& filter) {
   filter.insert(filter.end(), part.begin(), part.end());
 }
 
-Filter rules_filter(bool others) {
+Filter rules_filter() {
   static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lengths are put together byte by byte");
-  constexpr int Messages = 16;  // a start with more published ports wakes the others for nothing
+  constexpr int Messages = 16;  // a start with more published ports wakes us for nothing
   Filter filter = {BPF_STMT(BPF_LDX | BPF_IMM, 0)};
   for (int message = 0; message < Messages; ++message) {
-    append_message(filter, others);
+    append_message(filter);
     append_next(filter);
   }
   filter.push_back(BPF_STMT(BPF_RET | BPF_K, All));
   return filter;
 }
 
-Filter links_filter(const std::vector<unsigned>& links) {
-  constexpr unsigned Family = Payload;  // of ifinfomsg and ifaddrmsg, as is the index
-  constexpr unsigned Index = Payload + offsetof(ifinfomsg, ifi_index);
-  static_assert(offsetof(ifinfomsg, ifi_index) == offsetof(ifaddrmsg, ifa_index));
+Filter links_filter() {
+  constexpr unsigned Family = Payload;  // of ifinfomsg
   constexpr unsigned Flags = Payload + offsetof(ifinfomsg, ifi_flags);
   constexpr unsigned Scope = Payload + offsetof(ifaddrmsg, ifa_scope);
-  Filter filter = {
+  return {
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, Type),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELADDR), 12, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 11, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 5, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 0, 3),
-      // A new address, unless it is of the link only, as IPv6 gives one to each.
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 8, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 2, 0),
+      // An address, unless it is of the link only.
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, Scope),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_SCOPE_LINK, 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, All),
-      BPF_STMT(BPF_RET | BPF_K, None),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_SCOPE_LINK, 4, 5),
       // Down, or told about a port as a port?
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, Flags),
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htonl(IFF_UP), 0, 3),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, Family),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_BRIDGE, 1, 0),
       BPF_STMT(BPF_RET | BPF_K, None),
-      // About ours?
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, Index),
+      BPF_STMT(BPF_RET | BPF_K, All),
   };
-  for (const unsigned link : links) {
-    filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(link), 0, 1));
-    filter.push_back(BPF_STMT(BPF_RET | BPF_K, All));
-  }
-  filter.push_back(BPF_STMT(BPF_RET | BPF_K, None));
-  return filter;
 }
 
 base::UniqueFd listen_to(int protocol, const Filter& filter, std::initializer_list<int> groups) {
@@ -181,29 +139,45 @@ base::UniqueFd listen_to(int protocol, const Filter& filter, std::initializer_li
   return socket;
 }
 
-bool drain_one(int fd) {
+/// Calls FUNCTION with each datagram that comes in at FD; whether there was any. What was lost
+/// counts as everything.
+template <class Function>
+bool drain_one(int fd, Heard& heard, const Function& function) {
+  constexpr std::size_t Size = 16384;  // twice what the kernel makes (NLMSG_GOODSIZE)
+  alignas(nlmsghdr) std::array<std::uint8_t, Size> datagram;
   bool something = false;
   for (;;) {
-    char byte = 0;  // the rest of the datagram is of no interest
-    if (::recv(fd, &byte, sizeof byte, MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
-      something = true;
-    else if (errno == EAGAIN || errno == EWOULDBLOCK)
-      return something;
-    else if (errno != EINTR)
-      throw base::Error(errno, "receive from netlink");
+    const ssize_t got = ::recv(fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_TRUNC);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return something;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno != ENOBUFS) throw base::Error(errno, "receive from netlink");
+    something = true;
+    const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
+    if (got >= 0 && mnl_nlmsg_ok(message, static_cast<int>(std::min<ssize_t>(got, Size))))
+      function(message);
+    else
+      heard.everything = true;
   }
 }
 
 }  // namespace
 
-Watch::Watch(const std::vector<unsigned>& links, bool others)
-    : rules_(listen_to(NETLINK_NETFILTER, rules_filter(others), {NFNLGRP_NFTABLES})),
-      links_(listen_to(NETLINK_ROUTE, links_filter(links),
+Watch::Watch()
+    : rules_(listen_to(NETLINK_NETFILTER, rules_filter(), {NFNLGRP_NFTABLES})),
+      links_(listen_to(NETLINK_ROUTE, links_filter(),
                        {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR})) {}
 
-bool Watch::drain() {
-  const bool rules = drain_one(rules_.get());
-  return drain_one(links_.get()) || rules;
+bool Watch::drain(Heard& heard) {
+  const bool rules =
+      drain_one(rules_.get(), heard, [&](const nlmsghdr* /*message*/) { heard.shared = true; });
+  const bool links = drain_one(links_.get(), heard, [&](const nlmsghdr* message) {
+    const bool link = message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK;
+    if (!link) heard.shared = true;
+    if (!link) return;
+    if (const auto* name = netlink::Attributes(message, sizeof(ifinfomsg)).find(IFLA_IFNAME))
+      heard.links.push_back(netlink::value_string(name));
+  });
+  return rules || links;
 }
 
 }  // namespace netsetup

@@ -3,19 +3,19 @@
 //
 // Theory of operation. The kernel tells every change of interfaces and of nf_tables to netlink
 // sockets that have joined a multicast group (RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
-// NFNLGRP_NFTABLES). A start or stop of a container is some dozen such messages, and with a
-// thousand supervisors each would wake all of them. So each socket has a filter, a program in the
-// kernel that looks at a message before it is queued (socket(7), SO_ATTACH_FILTER; classic BPF):
-// what it does not let through wakes nobody. Let through are
-//   nf_tables  a table, chain, set or rule of ours deleted. Elements are not: each end of a
-//              container deletes some. Of others, a chain with a hook that is made or changed: it
-//              may drop what we forward; and where our rules are among theirs (foreign.h), a table,
-//              chain or rule deleted.
-//   links      the bridge or the port deleted, or down; the port pulled out of its bridge (told as
-//              RTM_DELLINK of family AF_BRIDGE) or its settings changed (RTM_NEWLINK of that
-//              family: hairpin).
-//   addresses  a new one, whosever (an interface that traffic comes in by), but for one of
-//              the link only, as IPv6 gives to each; the bridge's deleted.
+// NFNLGRP_NFTABLES). A start or stop of a container is some dozen such messages, and each costs
+// the kernel something for each socket that has joined, woken or not. So of all supervisors of a
+// host one watches, the one that holds the known connections (nft_flows.cpp), and others watch
+// that process. Its sockets have filters, programs in the kernel that look at a message before it
+// is queued (socket(7), SO_ATTACH_FILTER; classic BPF): what they do not let through does not wake
+// it. Let through are
+//   nf_tables  a table, chain, set or rule deleted, ours or another's: ours may be among those of
+//              others (foreign.h). Elements are not: each end of a container deletes some. And a
+//              chain with a hook that is made or changed: it may drop what we forward.
+//   links      one deleted, or down; what is told about one as a bridge's port (family AF_BRIDGE):
+//              pulled out (RTM_DELLINK), its settings changed (RTM_NEWLINK; hairpin).
+//   addresses  one added (an interface that traffic comes in by) or deleted, but for those of the
+//              link only, as IPv6 gives to each.
 //
 // rtnetlink sends a message at a time. nf_tables packs those of one transaction together, up to a
 // page, in the order of the commands, so that a deletion may stand behind an element that was
@@ -25,27 +25,31 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
 
 namespace netsetup {
 
+/// What befell the host's network.
+struct Heard {
+  bool everything = false;         // more than was heard: nothing may be as it was
+  bool shared = false;             // rules or addresses
+  std::vector<std::string> links;  // of what name; each may be there more than once
+};
+
 class Watch {
  public:
-  /// In the caller's network namespace, from now on. LINKS: interface indexes, of the networks and
-  /// of the host's ends of a container's cables; 0: none. What is gone is watched no more: after
-  /// a repair the bridge may have another index, and needs another Watch, made before a last look
-  /// (repair()) so that nothing happens unseen in between. OTHERS: our rules are in chains of
-  /// others. Throws Error.
-  Watch(const std::vector<unsigned>& links, bool others);
+  /// In the caller's network namespace, from now on. Throws Error.
+  Watch();
 
   /// Readable (poll(2)) when something happened.
   [[nodiscard]] std::array<int, 2> fds() const { return {rules_.get(), links_.get()}; }
 
-  /// Whether something happened since the last time. Reads all that there is. An overflow
-  /// (ENOBUFS) counts: what was lost is unknown. Throws Error.
-  bool drain();
+  /// Reads all that there is, and adds it to HEARD; whether there was something. An overflow
+  /// (ENOBUFS) is everything: what was lost is unknown. Throws Error.
+  bool drain(Heard& heard);
 
  private:
   base::UniqueFd rules_;

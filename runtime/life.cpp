@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -25,11 +26,9 @@ namespace {
 
 /// A program that fails so soon after its start has probably missed something.
 constexpr std::chrono::seconds AtOnce{5};
-/// From so long on it hears of what others remove, and mends what they have removed before: what
-/// the sockets for that cost is more than there is to win by them in a container that has ended.
+/// From so long on somebody hears of what others remove, and what they have removed before is
+/// mended: it would cost more than there is to win by it in a container that has ended.
 constexpr std::chrono::milliseconds Alert{300};
-/// A container that lives for so long will live on, and may do something for all.
-constexpr std::chrono::seconds Settled{1};
 
 std::int64_t now() { return ::time(nullptr); }
 
@@ -101,10 +100,9 @@ Life::Life(const Options& options, const Config& config, ContainerNetwork& netwo
   if (options.networks.empty()) return;  // no network that somebody could take away
   look_around();
   base::test_point("looked around");
-  loop().at(since_ + Alert, [this] { mend(); });
-  loop().at(since_ + Settled, [this] {
-    hold_flows();
-    let_go_of_memory();
+  loop().at(since_ + Alert, [this] {
+    keep_watch();
+    if (!watch_) mend();
   });
 }
 
@@ -236,19 +234,40 @@ std::string Life::unready_port() {
   return "";
 }
 
+/// One mini-run of a host watches for all, and holds the connections that all know; when it ends,
+/// another has to.
+void Life::keep_watch() {
+  constexpr std::chrono::seconds Moment{1};
+  pid_t holder = 0;
+  try {
+    holder = network_.hold_flows();
+  } catch (const base::Error& error) {
+    return streams_.note(error.what());
+  }
+  if (holder == 0 || holder == ::getpid()) return watch();  // 0: there is no such thing, see there
+  watchman_ = base::open_process(holder);
+  if (!watchman_.valid())  // it has just ended, or its pid is not one of ours
+    return loop().at(base::EventLoop::Clock::now() + Moment, [this] { keep_watch(); });
+  auto& source = loop().add(watchman_.get(), POLLIN, nullptr);
+  source.handle = [this, &source](short) {
+    source.close();
+    keep_watch();
+  };
+}
+
 /// Hears of what others remove from the network, and puts it back.
 void Life::watch() {
-  for (auto* source : watched_) source->close();
-  watched_.clear();
-  watch_.emplace(network_.watch());
+  watch_.emplace();
   for (const int fd : watch_->fds())
-    watched_.push_back(&loop().add(fd, POLLIN, [this](short) {
-      if (!watch_->drain() || mending_) return;
+    loop().add(fd, POLLIN, [this](short) {
+      if (!watch_->drain(heard_) || mending_) return;
       // What removes one thing mostly removes another in the same breath.
       constexpr std::chrono::milliseconds Breath{20};
       mending_ = true;
       loop().at(std::chrono::steady_clock::now() + Breath, [this] { mend(); });
-    }));
+    });
+  heard_.everything = true;  // of what happened before, we know nothing
+  if (!mending_) mend();
 }
 
 void Life::mend() {
@@ -257,37 +276,20 @@ void Life::mend() {
   constexpr std::chrono::seconds MorePatience{1};
   mending_ = false;
   try {
-    watch();  // first: what happens from now on is seen, and what happened before is mended
-    network_.mend();
-    watch();  // the bridge may be another now; what befell it before it was watched is mended, too
-    network_.mend();
+    if (watch_)
+      network_.mend(std::exchange(heard_, {}));
+    else
+      network_.mend();
     failed_mends_ = 0;
   } catch (const base::Error& error) {
-    // Whoever removes things may still be at it; and we may be deaf meanwhile, without a bridge.
+    // Whoever removes things may still be at it.
     if (++failed_mends_ == Tries) streams_.note(error.what());
+    heard_.everything = true;
     mending_ = true;
     loop().at(std::chrono::steady_clock::now() + (failed_mends_ < Tries ? Patience : MorePatience),
               [this] { mend(); });
   }
   let_go_of_memory();
-}
-
-/// One mini-run of a host holds the connections that all know; when it ends, another has to.
-void Life::hold_flows() {
-  try {
-    const pid_t holder = network_.hold_flows();
-    if (holder == 0) return;
-    flows_holder_ = base::open_process(holder);
-  } catch (const base::Error& error) {
-    return streams_.note(error.what());
-  }
-  if (!flows_holder_.valid())  // it has just ended, or its pid is not one of ours
-    return loop().at(base::EventLoop::Clock::now() + Settled, [this] { hold_flows(); });
-  auto& source = loop().add(flows_holder_.get(), POLLIN, nullptr);
-  source.handle = [this, &source](short) {
-    source.close();
-    hold_flows();
-  };
 }
 
 std::optional<std::string> Life::answer(const Words& request) {
@@ -326,7 +328,7 @@ std::string Life::change_networks(const Words& request) {
   }
   description_.networks = attached(network_);
   write_description(network_.directory(), description_);
-  watch();  // other links now
+  if (!watch_ && !watchman_.valid()) keep_watch();  // the first one
   let_go_of_memory();
   return "";
 }

@@ -45,9 +45,9 @@ class Life {
   void announce(int status);
   void wait_for_ports(std::chrono::steady_clock::time_point deadline);
   [[nodiscard]] std::string unready_port();
+  void keep_watch();
   void watch();
   void mend();
-  void hold_flows();
   std::optional<std::string> answer(const Words& request);
   std::string change_networks(const Words& request);
   std::string change_ports(const Words& request);
@@ -61,11 +61,11 @@ class Life {
   Description description_;
   std::optional<Control> control_;
   std::optional<DnsServer> names_;
+  base::UniqueFd watchman_;  // another mini-run: pidfd_open(2)
   std::optional<netsetup::Watch> watch_;
-  std::vector<base::EventLoop::Source*> watched_;
+  netsetup::Heard heard_;
   bool mending_ = false;
   int failed_mends_ = 0;
-  base::UniqueFd flows_holder_;
   std::optional<netsetup::Listeners> listeners_;
   std::optional<std::chrono::steady_clock::time_point> only_loopback_since_;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();

@@ -278,6 +278,21 @@ class Flows(Case):
         self.world.sh(f"kill -KILL {self.inspect(second)['supervisor']}")
         self.until(lambda: not self.holder(), "it is left behind", 2)
 
+    def test_another_watches_on(self):
+        """What is removed before the one that watches is killed, and could mend it, comes back, too"""
+        first = self.detach("--rm", "sleep", "1000")
+        self.until(self.holder, "nobody watches", 10)
+        self.detach("--rm", "--name", "web", "--wait=60", "-p", "8080:80", PYTHON, "-c", ECHO)
+        veth = self.inspect("web")["networks"][0]["veth"]
+        answered = lambda: self.world.call(echoed, HOST, where="client")
+        for breakage in "nft flush ruleset; ip link delete mini0", "nft flush ruleset", f"ip link set {veth} nomaster":
+            with self.subTest(breakage):
+                supervisor = self.inspect(first)["supervisor"]
+                first = self.detach("--rm", "sleep", "1000")
+                time.sleep(0.5)  # after which it looks by itself no more
+                self.world.sh(f"kill -STOP {supervisor}; {breakage}; kill -KILL {supervisor}")
+                self.until(answered, "no new connection", 10)
+
 
 class Nothing(Case):
     def test_what_is_made_by_hand_is_nothing_to_us(self):

@@ -183,6 +183,49 @@ TEST_CASE("repair: whatever was removed is back as it was, connections go on") {
   }
 }
 
+TEST_CASE("repair: after what was heard of, as much as is needed") {
+  const fresh::Host host;
+  const fresh::Container web("web", WebPorts);
+  const fresh::Container db("db", {{std::nullopt, 5432, 80, Protocol::Tcp}}, "mini0", 2);
+  const fresh::Container apart("apart", {}, "lab0", 3);
+  ::usleep(200'000);  // carriers have settled
+  const auto before = snapshot();
+  Kernel kernel(configs::Ruleset);
+  const State state;
+  for (const std::string damage : {
+           "nft flush ruleset",
+           "nft delete table bridge mini_run",
+           "nft flush chain inet mini_run forward",
+           "ip link delete mini0",
+           "ip link delete lab0",
+           "ip link set mini0 down",
+           "ip addr flush dev lab0",
+           "ip link set mr-00000002 nomaster",
+           "ip link set mr-00000001 down; ip link set mr-00000003 nomaster",
+           "bridge link set dev mr-00000002 hairpin off",
+           "nft flush ruleset; sleep 0.1; ip link delete mini0; ip link set mr-00000001 down",
+       }) {
+    INFO("damage: ", damage);
+    Watch watch;
+    sh(damage);
+    CHECK(snapshot() != before);
+    ::usleep(100'000);
+    Heard heard;
+    CHECK(watch.drain(heard));
+    CHECK_FALSE(heard.everything);
+    repair_after(kernel, state, heard);
+    CHECK(snapshot() == before);
+    // Its own doing, that it hears of, is no reason to do it again.
+    ::usleep(100'000);
+    heard = {};
+    watch.drain(heard);
+    const auto mended = identity();
+    repair_after(kernel, state, heard);
+    CHECK(identity() == mended);
+    CHECK_FALSE(watch.drain(heard));
+  }
+}
+
 TEST_CASE("repair: several networks and containers, each back where it belongs") {
   const fresh::Host host;
   const fresh::Container one("one", WebPorts, "mini0", 1);
