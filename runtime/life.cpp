@@ -329,7 +329,7 @@ std::string Life::change_networks(const Words& request) {
   description_.networks = attached(network_);
   write_description(network_.directory(), description_);
   if (!watch_ && !watchman_.valid()) keep_watch();  // the first one
-  let_go_of_memory();
+  loop().at(std::chrono::steady_clock::now(), let_go_of_memory);  // once the answer is sent
   return "";
 }
 
@@ -353,7 +353,7 @@ std::string Life::change_ports(const Words& request) {
   write_description(network_.directory(), description_);
   std::string answer;
   for (const auto& port : ports) answer += port.text() + "\n";
-  let_go_of_memory();
+  loop().at(std::chrono::steady_clock::now(), let_go_of_memory);  // once the answer is sent
   return answer;
 }
 
