@@ -174,6 +174,10 @@ bool valid_interface_name(std::string_view text) {
   });
 }
 
+std::string PortRange::text() const {
+  return first == last ? base::cat(first) : base::cat(first, '-', last);
+}
+
 std::string PublishedPort::address_text() const {
   if (!host_address) return {};
   return host_address->family == Family::V4 ? base::cat(host_address->text(), ':')
@@ -181,11 +185,22 @@ std::string PublishedPort::address_text() const {
 }
 
 std::string PublishedPort::text() const {
-  return base::cat(address_text(), host_port, "->", container_port, '/', netsetup::text(protocol));
+  std::string text = base::cat(address_text(), host_ports().text(), "->", container_ports().text(),
+                               '/', netsetup::text(protocol));
+  for (const auto& cidr : from) text += base::cat(",from=", cidr.text());
+  return text;
+}
+
+bool PublishedPort::serves(Family family) const {
+  if (host_address && host_address->family != family) return false;
+  return from.empty() ||
+         std::ranges::any_of(from, [&](const Cidr& cidr) { return cidr.address.family == family; });
 }
 
 bool PublishedPort::overlaps(const PublishedPort& other) const {
-  if (protocol != other.protocol || host_port != other.host_port || host_port == 0) return false;
+  if (protocol != other.protocol || host_port == 0 || other.host_port == 0) return false;
+  if (!host_ports().contains(other.host_port) && !other.host_ports().contains(host_port))
+    return false;
   if (!host_address || !other.host_address) return true;
   if (host_address->family != other.host_address->family) return false;
   return *host_address == *other.host_address || host_address->is_any() ||

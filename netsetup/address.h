@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace netsetup {
 
@@ -69,26 +70,48 @@ std::string_view text(Protocol protocol);
 /// bytes, none of '/', ':' or blank, not "." or "..".
 bool valid_interface_name(std::string_view text);
 
+/// Ports from FIRST to LAST, both included.
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+
+  [[nodiscard]] std::string text() const;  // "8080", "8000-8999"
+  [[nodiscard]] bool contains(std::uint16_t port) const { return first <= port && port <= last; }
+  [[nodiscard]] std::size_t size() const { return std::size_t{last} - first + 1U; }
+  auto operator<=>(const PortRange&) const = default;
+};
+
 /// One published port: who connects to HOST_ADDRESS:HOST_PORT (any address of the host where there
 /// is none, any of the family where it is 0.0.0.0 or ::) reaches CONTAINER_PORT of the container.
-/// HOST_PORT 0: the kernel is to choose one.
+/// HOST_PORT 0: the kernel is to choose one. Or COUNT ports from there on, at least 1, that lead to
+/// the same ports of the container: then HOST_PORT is CONTAINER_PORT. FROM: the only clients that
+/// it is published for, no network within another; empty: everybody. The host itself always is one.
 struct PublishedPort {
   std::optional<Ip> host_address;
   std::uint16_t host_port = 0;
   std::uint16_t container_port = 0;
   Protocol protocol = Protocol::Tcp;
+  std::uint16_t count = 1;
+  std::vector<Cidr> from = {};
 
-  [[nodiscard]] std::string text() const;  // "127.0.0.1:8080->80/tcp", "[::1]:8080->80/tcp"
+  [[nodiscard]] PortRange host_ports() const { return starting_at(host_port); }
+  [[nodiscard]] PortRange container_ports() const { return starting_at(container_port); }
+  /// "127.0.0.1:8080->80/tcp", "[::1]:8000-8999->8000-8999/udp", "80->80/tcp,from=192.0.2.0/24"
+  [[nodiscard]] std::string text() const;
   /// "127.0.0.1:", "[::1]:", "": as it stands before the port.
   [[nodiscard]] std::string address_text() const;
-  [[nodiscard]] bool serves(Family family) const {
-    return !host_address || host_address->family == family;
-  }
+  /// Whether it is published in FAMILY: where its address is of that, and some of its clients.
+  [[nodiscard]] bool serves(Family family) const;
   /// Whether it is published on every address of the families that it serves.
   [[nodiscard]] bool on_any_address() const { return !host_address || host_address->is_any(); }
   /// Whether some connection could be meant for both (host_port 0 meets nobody).
   [[nodiscard]] bool overlaps(const PublishedPort& other) const;
   auto operator<=>(const PublishedPort&) const = default;
+
+ private:
+  [[nodiscard]] PortRange starting_at(std::uint16_t port) const {
+    return {port, static_cast<std::uint16_t>(port + count - 1)};
+  }
 };
 
 }  // namespace netsetup

@@ -217,9 +217,11 @@ void forget_address(const Ip& address) {
   });
 }
 
-void forget_udp_ports(const std::vector<std::uint16_t>& ports) {
+void forget_udp_ports(const std::vector<PortRange>& ranges) {
   netlink::Socket socket(NETLINK_NETFILTER);
-  if (ports.empty() || !any_entry(socket)) return;
+  if (ranges.empty() || !any_entry(socket)) return;
+  std::size_t ports = 0;
+  for (const auto& range : ranges) ports += range.size();
   netlink::Socket route(NETLINK_ROUTE);
   std::vector<Ip> own[2];  // by family
   for (const auto& one : rtnl::addresses(route))
@@ -228,18 +230,22 @@ void forget_udp_ports(const std::vector<std::uint16_t>& ports) {
     const auto& addresses = own[static_cast<std::size_t>(family)];
     if (addresses.empty()) continue;
     const auto forget_at = [&](const Ip& address) {
-      return std::ranges::all_of(ports, [&](std::uint16_t port) {
-        return forget_pattern(socket, udp_pattern(address, port));
+      return std::ranges::all_of(ranges, [&](const PortRange& range) {
+        for (unsigned port = range.first; port <= range.last; ++port)
+          if (!forget_pattern(socket, udp_pattern(address, static_cast<std::uint16_t>(port))))
+            return false;
+        return true;
       });
     };
-    if (family == Family::V4 && addresses.size() * ports.size() <= ManyPatterns &&
+    if (family == Family::V4 && addresses.size() * ports <= ManyPatterns &&
         std::ranges::all_of(addresses, forget_at))
       continue;
     // Somebody else's connection to the same port that only passes through this host must live on.
     forget_each(socket, family, [&](const Entry& entry) {
       const auto& to = entry.original;
       return to.protocol == IPPROTO_UDP &&
-             std::ranges::find(ports, to.destination_port) != ports.end() &&
+             std::ranges::any_of(
+                 ranges, [&](const auto& range) { return range.contains(to.destination_port); }) &&
              std::ranges::find(addresses, to.destination) != addresses.end();
     });
   }

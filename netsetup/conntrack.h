@@ -14,10 +14,10 @@ namespace netsetup::conntrack {
 /// every connection from or to that container: `conntrack -D -s ADDRESS; conntrack -D -r ADDRESS`.
 void forget_address(const Ip& address);
 
-/// Deletes every UDP entry whose original destination port is one of PORTS, if the original
+/// Deletes every UDP entry whose original destination port is in one of RANGES, if the original
 /// destination is an address of this host (loopback included): a sender that talked to a port
 /// before it was published would else never be translated.
 /// `conntrack -D -p udp --orig-port-dst PORT`, for each.
-void forget_udp_ports(const std::vector<std::uint16_t>& ports);
+void forget_udp_ports(const std::vector<PortRange>& ranges);
 
 }  // namespace netsetup::conntrack

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "netsetup/networks.h"
 #include "netsetup/port_owner.h"
+#include "netsetup/publish.h"
 #include "netsetup/published.h"
 #include "netsetup/repair.h"
 #include "netsetup/rtnl.h"
@@ -54,6 +55,7 @@ ContainerNetwork::ContainerNetwork(NetworkRequest request, Observer observer)
     check_addresses(kernel_, request_.ports);
     record_.emplace(state_, request_.name, request_.name_made_up, kernel_);
     request_.name = record_->name();
+    check_free(kernel_, request_.ports);
     reservation_.emplace(request_.ports, publisher());
   } catch (...) {
     record_.reset();
@@ -129,6 +131,7 @@ std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> 
   need_network();
   complete(ports, attachments_.front().spec());
   check_addresses(kernel_, ports);
+  check_free(kernel_, ports);
   reservation_->add(ports, publisher());
   try {
     apply_all(kernel_, record_->journal(), observer_,
@@ -139,6 +142,13 @@ std::vector<PublishedPort> ContainerNetwork::publish(std::vector<PublishedPort> 
   }
   request_.ports.insert(request_.ports.end(), ports.begin(), ports.end());
   return ports;
+}
+
+std::size_t ContainerNetwork::unheld_ports() const {
+  std::size_t unheld = 0;
+  for (const auto& port : request_.ports)
+    if (!reservation_->holds(port)) unheld += port.count;
+  return unheld;
 }
 
 void ContainerNetwork::need_network() const {
@@ -222,7 +232,7 @@ void ContainerNetwork::unpublish(const PublishedPort& port) {
   record_->journal().replace(
       [](const Step& step) { return std::holds_alternative<Publish>(step.object); }, remaining);
   if (port.protocol == Protocol::Udp)
-    kernel_.execute({Verb::Delete, Where::Host, Flows{std::nullopt, {port.host_port}}});
+    kernel_.execute({Verb::Delete, Where::Host, Flows{std::nullopt, {port.host_ports()}}});
   reservation_->release(port);
   request_.ports = std::move(rest);
 }
@@ -332,6 +342,7 @@ std::vector<Step> preview(NetworkRequest request) {
   for (auto& port : request.ports)
     if (port.host_port == 0) port.host_port = free_port(port);
   check_addresses(kernel, request.ports);
+  check_free(kernel, request.ports);
   if (const auto taken = taken_ports(request.ports); !taken.empty())
     throw Error(cat("port ", taken.front().host_port, "/", text(taken.front().protocol),
                     " is taken: ", port_owner(taken.front()).value_or("somebody"), " has it"));

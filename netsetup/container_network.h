@@ -75,6 +75,8 @@ class ContainerNetwork {
   void inside(const std::function<void()>& function);
 
   [[nodiscard]] const std::vector<PublishedPort>& ports() const { return request_.ports; }
+  /// How many of them were checked only: programs of the host may bind them yet (reservation.h).
+  [[nodiscard]] std::size_t unheld_ports() const;
   [[nodiscard]] const std::vector<Attachment>& attachments() const { return attachments_; }
   [[nodiscard]] const std::string& name() const { return request_.name; }
   /// The container's directory in the state, and whether it outlives the container: record.h.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "netsetup/elements.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "base/text.h"
 
 namespace netsetup {
@@ -69,21 +73,69 @@ std::vector<nft::Element> elements(const HostPorts& host) {
 }
 
 std::string publish_map(const PublishedPort& port, Family family) {
-  return cat("pub", digit(family), port.on_any_address() ? "_any" : "_addr");
+  const std::string_view kind = port.count > 1          ? "_range"
+                                : port.on_any_address() ? "_any"
+                                                        : "_addr";
+  return cat("pub", digit(family), kind);
 }
 
-std::vector<nft::Element> elements(const Publish& publish, const PublishedPort& port) {
+namespace {
+
+/// PORT as an interval of SET, one of those whose keys are ADDRESS . PROTOCOL . PORT: "any" is from
+/// the first address of FAMILY to the last.
+nft::Element interval(std::string set, const PublishedPort& port, Family family) {
+  const Cidr all{{family, {}}, 0};
+  const bool any = port.on_any_address();
+  const auto protocol = nft::field(port.protocol);
+  const auto ports = port.host_ports();
+  return {std::move(set),
+          {nft::field(any ? all.first() : *port.host_address), protocol, nft::field(ports.first)},
+          {nft::field(any ? all.last() : *port.host_address), protocol, nft::field(ports.last)},
+          {},
+          {}};
+}
+
+nft::Element way_in(const PublishedPort& port, const Ip& container) {
+  const std::string map = publish_map(port, container.family);
+  if (port.count > 1) {
+    auto range = interval(map, port, container.family);
+    range.data = {nft::field(container)};
+    return range;
+  }
+  nft::Element one = {map,
+                      {nft::field(port.protocol), nft::field(port.host_port)},
+                      {},
+                      {nft::field(container), nft::field(port.container_port)},
+                      {}};
+  if (!port.on_any_address()) one.key.insert(one.key.begin(), nft::field(*port.host_address));
+  return one;
+}
+
+/// For whom PORT is published, where that is not everybody.
+std::vector<nft::Element> clients(const PublishedPort& port, Family family) {
+  if (port.from.empty()) return {};
+  std::vector<nft::Element> made = {interval(cat("limited", digit(family)), port, family)};
+  for (const auto& cidr : port.from) {
+    if (cidr.address.family != family) continue;
+    made.push_back(interval(cat("from", digit(family)), port, family));
+    made.back().key.push_back(nft::field(cidr.first()));
+    made.back().key_end.push_back(nft::field(cidr.last()));
+  }
+  return made;
+}
+
+}  // namespace
+
+std::vector<nft::Element> elements(const Publish& publish) {
   std::vector<nft::Element> made;
   for (const auto& container : publish.container) {
-    if (!port.serves(container.family)) continue;
-    made.push_back({publish_map(port, container.family),
-                    {nft::field(port.protocol), nft::field(port.host_port)},
-                    {},
-                    {nft::field(container), nft::field(port.container_port)},
-                    publish.comment});
-    if (!port.on_any_address())
-      made.back().key.insert(made.back().key.begin(), nft::field(*port.host_address));
+    for (const auto& port : publish.ports) {
+      if (!port.serves(container.family)) continue;
+      made.push_back(way_in(port, container));
+      std::ranges::move(clients(port, container.family), std::back_inserter(made));
+    }
   }
+  for (auto& element : made) element.comment = publish.comment;
   return made;
 }
 

@@ -16,9 +16,10 @@ std::vector<nft::Element> elements(const LoopbackGate& gate);
 std::vector<nft::Element> elements(const NetworkRules& rules);
 std::vector<nft::Element> elements(const PortGuard& guard);
 std::vector<nft::Element> elements(const HostPorts& host);
-/// Of PORT alone: one for each family in which the host's and the container's address fit.
-std::vector<nft::Element> elements(const Publish& publish, const PublishedPort& port);
-/// The map that they are in, of the FAMILY of the container's address.
+/// For each port, in each family in which it and the container have an address: the way in, and for
+/// whom it is.
+std::vector<nft::Element> elements(const Publish& publish);
+/// The map in which PORT's way in is, of the FAMILY of the container's address.
 std::string publish_map(const PublishedPort& port, Family family);
 
 }  // namespace netsetup

@@ -37,22 +37,31 @@ std::string_view element_verb(const Step& step) {
 }
 
 std::string publish_command(const Step& step, const Publish& publish) {
-  const std::string_view verb = step.verb == Verb::Create ? "create" : "delete";
-  std::map<std::string, std::vector<std::string>> elements;  // by map
+  const bool create = step.verb == Verb::Create;
+  const std::string mark = create ? cat(" comment \"", publish.comment, "\"") : "";
+  std::map<std::string, std::vector<std::string>> elements;  // by set
   for (const auto& port : publish.ports) {
     for (const auto& container : publish.container) {
-      if (!port.serves(container.family)) continue;
-      std::string element = port.on_any_address() ? "" : cat(port.host_address->text(), " . ");
-      element += cat(text(port.protocol), " . ", port.host_port);
-      if (step.verb == Verb::Create)
-        element += cat(" comment \"", publish.comment, "\" : ", container.text(), " . ",
-                       port.container_port);
-      elements[publish_map(port, container.family)].push_back(element);
+      const Family family = container.family;
+      if (!port.serves(family)) continue;
+      const std::string ports = cat(text(port.protocol), " . ", port.host_ports().text());
+      const std::string address =
+          port.on_any_address() ? Cidr{{family, {}}, 0}.text() : port.host_address->text();
+      const std::string interval = cat(address, " . ", ports);
+      const bool range = port.count > 1;
+      std::string way_in = cat(range || !port.on_any_address() ? interval : ports, mark);
+      if (create)
+        way_in += cat(" : ", container.text(), range ? "" : cat(" . ", port.container_port));
+      elements[publish_map(port, family)].push_back(way_in);
+      if (!port.from.empty()) elements[cat("limited", digit(family))].push_back(interval + mark);
+      for (const auto& cidr : port.from)
+        if (cidr.address.family == family)
+          elements[cat("from", digit(family))].push_back(cat(interval, " . ", cidr.text(), mark));
     }
   }
   std::vector<std::string> statements;
-  for (const auto& [map, all] : elements)
-    statements.push_back(nft_statement(verb, map, base::join(all, ", ")));
+  for (const auto& [set, all] : elements)
+    statements.push_back(nft_statement(create ? "create" : "delete", set, base::join(all, ", ")));
   return nft_command(statements);
 }
 
@@ -152,8 +161,14 @@ std::string flows_command(const Flows& flows) {
     return cat("conntrack -D -s ", flows.address->text(), " || true; conntrack -D -r ",
                flows.address->text(), " || true");
   std::vector<std::string> commands;
-  for (const auto port : flows.udp_ports)
-    commands.push_back(cat("conntrack -D -p udp --orig-port-dst ", port, " || true"));
+  for (const auto& ports : flows.udp_ports) {
+    const bool one = ports.size() == 1;
+    const std::string command =
+        cat("conntrack -D -p udp --orig-port-dst ", one ? cat(ports.first) : "$port", " || true");
+    commands.push_back(
+        one ? command
+            : cat("for port in $(seq ", ports.first, " ", ports.last, "); do ", command, "; done"));
+  }
   return base::join(commands, "; ");
 }
 

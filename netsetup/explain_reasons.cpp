@@ -129,7 +129,7 @@ std::string why(const NameServer& /*noun*/) {
 
 std::string why(const Publish& /*noun*/) {
   return "The way in: DNAT from the host's port to the container's, one map element "
-         "each; fails if taken.";
+         "for each port or range; fails if taken.";
 }
 
 std::string why(const HostPorts& /*noun*/) {

@@ -44,6 +44,8 @@ void to_json(json& j, const PublishedPort& port) {
        {"container_port", port.container_port},
        {"protocol", text(port.protocol)}};
   if (port.host_address) j["host_address"] = *port.host_address;
+  if (port.count != 1) j["count"] = port.count;
+  if (!port.from.empty()) j["from"] = port.from;
 }
 
 void from_json(const json& j, PublishedPort& port) {
@@ -53,6 +55,14 @@ void from_json(const json& j, PublishedPort& port) {
   if (!protocol) throw std::invalid_argument("protocol");
   port.protocol = *protocol;
   if (j.contains("host_address")) port.host_address = j["host_address"].get<Ip>();
+  port.count = j.value("count", port.count);
+  if (j.contains("from")) j["from"].get_to(port.from);
+}
+
+void to_json(json& j, const PortRange& ports) { j = {ports.first, ports.last}; }
+void from_json(const json& j, PortRange& ports) {
+  j.at(0).get_to(ports.first);
+  j.at(1).get_to(ports.last);
 }
 
 void to_json(json& j, const Network& network) {

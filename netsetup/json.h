@@ -17,6 +17,8 @@ void to_json(nlohmann::json& j, const Mac& value);
 void from_json(const nlohmann::json& j, Mac& value);
 void to_json(nlohmann::json& j, const PublishedPort& port);
 void from_json(const nlohmann::json& j, PublishedPort& port);
+void to_json(nlohmann::json& j, const PortRange& ports);
+void from_json(const nlohmann::json& j, PortRange& ports);
 void to_json(nlohmann::json& j, const Network& network);
 void from_json(const nlohmann::json& j, Network& network);
 

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <iterator>
 #include <thread>
 
 #include "base/error.h"
@@ -21,6 +20,7 @@
 #include "netsetup/explain.h"
 #include "netsetup/netns_name.h"
 #include "netsetup/plan.h"
+#include "netsetup/publish.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/sysctl.h"
 
@@ -184,11 +184,12 @@ std::optional<Step> Kernel::undo(const Step& step) {
 
 std::vector<OpenedInterface> Kernel::opened_interfaces() {
   std::vector<OpenedInterface> opened;
-  for (const auto& key : nft().keys("opened")) {
+  for (const auto& element : nft().list("opened")) {
+    const auto& key = element.key;
     const auto name = nft::interface_name(key);
     const auto link = rtnl::find_link(host_route(), name);
     // The second field of the key, behind the name's 16 bytes.
-    const bool v4 = key.size() > 16 && key[16] == nft::field(Family::V4).front();
+    const bool v4 = key.size() > 16 && key[16] == nft::field(Family::V4).room.front();
     opened.push_back({name, v4 ? Family::V4 : Family::V6, link && link->kind == "bridge"});
   }
   return opened;
@@ -262,7 +263,7 @@ void Kernel::create(const Step& step) {
           },
           [&](const NameServer&) { inside([] { nft::Socket().add_name_server(); }); },
           [&](const PortGuard& port) { guard(port); },
-          [&](const Publish& publish) { this->publish(publish); },
+          [&](const Publish& publish) { netsetup::publish(nft(), publish); },
           [&](const HostPorts& ports) { nft().add(elements(ports)); },
           [&](const Flows&) {},  // only ever deleted
       },
@@ -291,7 +292,7 @@ void Kernel::remove(const Step& step) {
                  [&](const NetworkRules& rules) { nft().remove(elements(rules)); },
                  [&](const FirewallException& exception) { nft().remove(exception); },
                  [&](const PortGuard& guard) { nft().remove(elements(guard)); },
-                 [&](const Publish& publish) { unpublish(publish); },
+                 [&](const Publish& publish) { unpublish(nft(), publish); },
                  [&](const HostPorts& ports) { nft().remove(elements(ports)); },
                  [&](const Veth& veth) { remove_veth(veth); },
                  [&](const Flows& flows) {
@@ -335,38 +336,6 @@ void Kernel::guard(const PortGuard& guard) {
     // No such table: this kernel can have none, or somebody removed it, and repair.h puts it back.
     if (error.code().value() != ENOENT || nft().find_table(nft::TableName, "bridge")) throw;
   }
-}
-
-void Kernel::publish(const Publish& publish) {
-  std::vector<nft::Element> all;
-  for (const auto& port : publish.ports)
-    std::ranges::move(elements(publish, port), std::back_inserter(all));
-  try {
-    // What is there with our datum is ours: somebody who mended the rules was quicker (repair.h).
-    nft().add(all);
-  } catch (const Error& error) {
-    // With another datum it is another's, to newer and to older kernels (5.10).
-    if (error.code().value() != EEXIST && error.code().value() != EBUSY) throw;
-    for (const auto& port : publish.ports) {
-      for (const auto& element : elements(publish, port)) {
-        const auto datum = nft().find(element);
-        if (datum && datum != nft::concatenate(element.data))
-          throw Error(cat("port ", port.host_port, "/", text(port.protocol),
-                          " is taken: the container ",
-                          base::printable(nft().find_comment(element).value_or("?")), " has it"));
-      }
-    }
-    throw;
-  }
-}
-
-void Kernel::unpublish(const Publish& publish) {
-  // `delete element` looks at the key only: what is not this container's must be left out here.
-  std::vector<nft::Element> ours;
-  for (const auto& port : publish.ports)
-    for (auto& wanted : elements(publish, port))
-      if (nft().find(wanted) == nft::concatenate(wanted.data)) ours.push_back(std::move(wanted));
-  if (!ours.empty()) nft().remove(ours);
 }
 
 }  // namespace netsetup

@@ -64,8 +64,6 @@ class Kernel {
   void refuse_foreign_tables();
   void refuse_foreign(const Bridge& bridge);
   void guard(const PortGuard& guard);
-  void publish(const Publish& publish);
-  void unpublish(const Publish& publish);
   netlink::Socket& route(Where where);
   unsigned index_of(Where where, const std::string& link);
 

@@ -24,9 +24,9 @@ class Listeners {
  public:
   Listeners() : diag_(NETLINK_SOCK_DIAG) {}
 
-  /// Whether PORT (not 0) is listened to for FAMILY: by a listening TCP socket, or a UDP socket
-  /// that is bound and not connected, on any of the namespace's addresses.
-  Listening listening(Protocol protocol, std::uint16_t port, Family family);
+  /// Whether PORTS (not 0), or one of them, is listened to for FAMILY: by a listening TCP socket,
+  /// or a UDP socket that is bound and not connected, on any of the namespace's addresses.
+  Listening listening(Protocol protocol, const PortRange& ports, Family family);
 
  private:
   netlink::Socket diag_;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Elements and tables of nf_tables in raw netlink: see nft.h.
 //
-// A change is a batch: BATCH_BEGIN, the messages, BATCH_END; the kernel does all or nothing. Each
-// element has a message of its own, so that no attribute outgrows its 16-bit length and every
-// error is about one element.
+// A change is a batch: BATCH_BEGIN, the messages, BATCH_END; the kernel does all or nothing. A
+// message names a set and lists elements of it.
 #include "netsetup/nft.h"
 
 #include <arpa/inet.h>
@@ -43,16 +42,13 @@ enum class Part : bool { Start, End };
 /// elements: its first value, and the first value beyond it, flagged as an end.
 bool has_end_element(const Element& element) {
   return element.key.size() == 1 && !element.key_end.empty() &&
-         successor(element.key_end.front()).has_value();
+         successor(concatenate(element.key_end)).has_value();
 }
 
 void put_element(Message& message, const Element& element, Part part) {
-  message.put_string(NFTA_SET_ELEM_LIST_TABLE, TableName);
-  message.put_string(NFTA_SET_ELEM_LIST_SET, element.set);
-  const Nest list(message, NFTA_SET_ELEM_LIST_ELEMENTS);
   const Nest one(message, NFTA_LIST_ELEM);
   if (part == Part::End) {
-    put_value(message, NFTA_SET_ELEM_KEY, successor(element.key_end.front()).value());
+    put_value(message, NFTA_SET_ELEM_KEY, successor(concatenate(element.key_end)).value());
     message.put_be32(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
     return;
   }
@@ -65,17 +61,31 @@ void put_element(Message& message, const Element& element, Part part) {
   }
 }
 
-/// A batch of one message of TYPE for each element. The last one asks for an acknowledgement.
+/// A message of TYPE about ELEMENTS, all of one set.
+Message element_message(std::span<const Element> elements, int type, std::uint16_t flags) {
+  Message message = table_message(type, flags, family_number(elements.front().family));
+  message.put_string(NFTA_SET_ELEM_LIST_TABLE, TableName);
+  message.put_string(NFTA_SET_ELEM_LIST_SET, elements.front().set);
+  const Nest list(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+  for (const Element& element : elements)
+    for (const Part part : {Part::Start, Part::End})
+      if (part == Part::Start || has_end_element(element)) put_element(message, element, part);
+  return message;
+}
+
+/// A batch of messages of TYPE about ELEMENTS.
 std::vector<Message> element_batch(std::span<const Element> elements, int type,
                                    std::uint16_t flags) {
+  constexpr std::size_t Most = 100;  // no list may outgrow its 16-bit length
   std::vector<Message> messages;
-  messages.reserve(elements.size() + 2);
-  for (const Element& element : elements) {
-    for (const Part part : {Part::Start, Part::End}) {
-      if (part == Part::End && !has_end_element(element)) continue;
-      messages.push_back(table_message(type, flags, family_number(element.family)));
-      put_element(messages.back(), element, part);
-    }
+  while (!elements.empty()) {
+    const auto other = std::ranges::find_if(elements, [&](const Element& element) {
+      return element.set != elements.front().set || element.family != elements.front().family;
+    });
+    const auto alike = static_cast<std::size_t>(other - elements.begin());
+    const auto some = elements.first(std::min(alike, Most));
+    messages.push_back(element_message(some, type, flags));
+    elements = elements.subspan(some.size());
   }
   return batch_of(std::move(messages));
 }
@@ -85,48 +95,27 @@ Bytes to_bytes(const nlattr* attribute) {
   return {bytes.begin(), bytes.end()};
 }
 
-/// The keys of the elements in a part of a listing, without the ends of intervals.
-std::vector<Bytes> parse_keys(const nlmsghdr* header) {
-  std::vector<Bytes> keys;
-  const auto* list = Attributes(header, sizeof(nfgenmsg)).find(NFTA_SET_ELEM_LIST_ELEMENTS);
-  if (list == nullptr) return keys;
-  for (const nlattr* one : Attributes(list)) {
-    const auto* key = Attributes(one).find(NFTA_SET_ELEM_KEY);
-    const auto* flags = Attributes(one).find(NFTA_SET_ELEM_FLAGS);
-    if (key == nullptr || (flags != nullptr && netlink::value_be32(flags) != 0)) continue;
-    if (const auto* value = Attributes(key).find(NFTA_DATA_VALUE)) keys.push_back(to_bytes(value));
-  }
-  return keys;
+Bytes data_value(const nlattr* data) {
+  const auto* value = data == nullptr ? nullptr : Attributes(data).find(NFTA_DATA_VALUE);
+  return value == nullptr ? Bytes{} : to_bytes(value);
 }
 
-/// The first attribute list of an answered element.
-struct Found {
-  Bytes data;
-  std::string comment;
-};
-
-std::optional<Found> find_element(netlink::Socket& socket, const Element& element) {
-  Message message = table_message(NFT_MSG_GETSETELEM, 0, family_number(element.family));
-  put_element(message, {element.set, element.key, {}, {}, {}}, Part::Start);
-  std::optional<Found> found;
-  const Answer answer = socket.ask(message, [&](const nlmsghdr* reply) {
-    if (reply->nlmsg_type != message_type(NFT_MSG_NEWSETELEM)) return;
-    const auto* list = Attributes(reply, sizeof(nfgenmsg)).find(NFTA_SET_ELEM_LIST_ELEMENTS);
-    if (list == nullptr) return;
-    for (const nlattr* one : Attributes(list)) {
-      found.emplace();
-      for (const nlattr* attribute : Attributes(one)) {
-        const auto type = mnl_attr_get_type(attribute);
-        if (type == NFTA_SET_ELEM_USERDATA) found->comment = comment_of(attribute);
-        if (type != NFTA_SET_ELEM_DATA) continue;
-        if (const nlattr* datum = Attributes(attribute).find(NFTA_DATA_VALUE))
-          found->data = to_bytes(datum);
-      }
-    }
-  });
-  if (answer.error == ENOENT) return std::nullopt;
-  answer.throw_error();
-  return found;
+/// The elements in a part of a listing, without the ends of intervals.
+std::vector<Socket::Listed> parse_elements(const nlmsghdr* header) {
+  std::vector<Socket::Listed> elements;
+  const auto* list = Attributes(header, sizeof(nfgenmsg)).find(NFTA_SET_ELEM_LIST_ELEMENTS);
+  if (list == nullptr) return elements;
+  for (const nlattr* one : Attributes(list)) {
+    const Attributes parts(one);
+    const auto* flags = parts.find(NFTA_SET_ELEM_FLAGS);
+    if (flags != nullptr && netlink::value_be32(flags) != 0) continue;
+    const auto* user_data = parts.find(NFTA_SET_ELEM_USERDATA);
+    elements.push_back({data_value(parts.find(NFTA_SET_ELEM_KEY)),
+                        data_value(parts.find(NFTA_SET_ELEM_KEY_END)),
+                        data_value(parts.find(NFTA_SET_ELEM_DATA)),
+                        user_data == nullptr ? "" : comment_of(user_data)});
+  }
+  return elements;
 }
 
 }  // namespace
@@ -155,38 +144,51 @@ std::vector<Message> batch_of(std::vector<Message> messages) {
   return messages;
 }
 
-Bytes field(const Ip& address) { return {address.wire().begin(), address.wire().end()}; }
+namespace {
 
-Bytes field(const Mac& mac) { return {mac.bytes.begin(), mac.bytes.end()}; }
-
-Bytes field(Family family) {
-  return {static_cast<std::uint8_t>(family == Family::V4 ? NFPROTO_IPV4 : NFPROTO_IPV6)};
+Field field_of(std::span<const std::uint8_t> bytes, std::size_t size) {
+  Field field;
+  std::ranges::copy(bytes, field.room.begin());
+  field.size = static_cast<std::uint8_t>(size);
+  return field;
 }
 
-Bytes field(Protocol protocol) { return {static_cast<std::uint8_t>(protocol)}; }
+Field field_of(std::span<const std::uint8_t> bytes) { return field_of(bytes, bytes.size()); }
 
-Bytes field(std::uint16_t port) {
-  return {static_cast<std::uint8_t>(port >> 8U), static_cast<std::uint8_t>(port)};
+}  // namespace
+
+Field field(const Ip& address) { return field_of(address.wire()); }
+
+Field field(const Mac& mac) { return field_of(mac.bytes); }
+
+Field field(Family family) {
+  return {{static_cast<std::uint8_t>(family == Family::V4 ? NFPROTO_IPV4 : NFPROTO_IPV6)}, 1};
 }
 
-Bytes interface_field(std::string_view name) {
+Field field(Protocol protocol) { return {{static_cast<std::uint8_t>(protocol)}, 1}; }
+
+Field field(std::uint16_t port) {
+  return {{static_cast<std::uint8_t>(port >> 8U), static_cast<std::uint8_t>(port)}, 2};
+}
+
+Field interface_field(std::string_view name) {
   constexpr std::size_t Size = 16;  // IFNAMSIZ
   if (name.size() >= Size) throw base::Error(base::cat("interface name too long: ", name));
-  Bytes bytes(name.begin(), name.end());
-  bytes.resize(Size);
-  return bytes;
+  return field_of({reinterpret_cast<const std::uint8_t*>(name.data()), name.size()}, Size);
 }
 
 std::string interface_name(const Bytes& field) {
   return {field.begin(), std::find(field.begin(), field.end(), 0)};
 }
 
-Bytes concatenate(const std::vector<Bytes>& fields) {
-  if (fields.size() == 1) return fields.front();
+Bytes concatenate(const std::vector<Field>& fields) {
   constexpr std::size_t Register = 4;  // NFT_REG32_SIZE
   Bytes joined;
-  for (const Bytes& one : fields) {
-    joined.insert(joined.end(), one.begin(), one.end());
+  joined.reserve(fields.size() * Field::Longest);
+  for (const Field& one : fields) {
+    const auto bytes = one.bytes();
+    joined.insert(joined.end(), bytes.begin(), bytes.end());
+    if (fields.size() == 1) return joined;
     joined.resize((joined.size() + Register - 1) / Register * Register);
   }
   return joined;
@@ -211,26 +213,30 @@ void Socket::remove(const std::vector<Element>& elements) {
   for (const Element& element : elements) remove({element});
 }
 
-std::optional<Bytes> Socket::find(const Element& element) {
-  auto found = find_element(socket_, element);
-  if (!found) return std::nullopt;
-  return std::move(found->data);
+std::optional<Socket::Listed> Socket::find(const Element& element) {
+  const Element key[] = {{element.set, element.key, element.key_end, {}, {}, element.family}};
+  Message message = element_message(key, NFT_MSG_GETSETELEM, 0);
+  std::optional<Listed> found;
+  const Answer answer = socket_.ask(message, [&](const nlmsghdr* reply) {
+    if (reply->nlmsg_type != message_type(NFT_MSG_NEWSETELEM)) return;
+    for (auto& one : parse_elements(reply)) found = std::move(one);
+  });
+  if (answer.error == ENOENT) return std::nullopt;
+  answer.throw_error();
+  return found;
 }
 
-std::optional<std::string> Socket::find_comment(const Element& element) {
-  auto found = find_element(socket_, element);
-  if (!found) return std::nullopt;
-  return std::move(found->comment);
-}
-
-std::vector<Bytes> Socket::keys(const std::string& set) {
-  if (!find_table()) return {};
+std::vector<Socket::Listed> Socket::list(const std::string& set) {
   Message message = table_message(NFT_MSG_GETSETELEM, 0);
   message.put_string(NFTA_SET_ELEM_LIST_TABLE, TableName);
   message.put_string(NFTA_SET_ELEM_LIST_SET, set);
-  std::vector<Bytes> all;
-  for (auto& part : socket_.dump<std::vector<Bytes>>(message, parse_keys))
-    std::ranges::move(part, std::back_inserter(all));
+  std::vector<Listed> all;
+  try {
+    for (auto& part : socket_.dump<std::vector<Listed>>(message, parse_elements))
+      std::ranges::move(part, std::back_inserter(all));
+  } catch (const base::Error& error) {
+    if (error.code().value() != ENOENT) throw;
+  }
   return all;
 }
 

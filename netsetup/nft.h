@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,25 +28,32 @@ inline constexpr std::string_view TableComment = "mini-run";  // marks a table a
 /// Those that have a table of ours. Some kernels lack the second.
 inline constexpr std::array<std::string_view, 2> Families = {"inet", "bridge"};
 
-/// One field of a key or of a datum.
 using Bytes = netlink::Bytes;
-Bytes field(const Ip& address);
-Bytes field(const Mac& mac);
-Bytes field(Family family);  // nf_proto
-Bytes field(Protocol protocol);
-Bytes field(std::uint16_t port);
-Bytes interface_field(std::string_view name);  // 16 bytes, zero padded
+
+/// One field of a key or of a datum.
+struct Field {
+  static constexpr std::size_t Longest = 16;  // an IPv6 address, an interface's name
+  std::array<std::uint8_t, Longest> room{};
+  std::uint8_t size = 0;
+  [[nodiscard]] std::span<const std::uint8_t> bytes() const { return {room.data(), size}; }
+};
+Field field(const Ip& address);
+Field field(const Mac& mac);
+Field field(Family family);  // nf_proto
+Field field(Protocol protocol);
+Field field(std::uint16_t port);
+Field interface_field(std::string_view name);  // 16 bytes, zero padded
 std::string interface_name(const Bytes& field);
 
 /// FIELDS as the kernel holds them: one as it is, several each padded to four bytes.
-Bytes concatenate(const std::vector<Bytes>& fields);
+Bytes concatenate(const std::vector<Field>& fields);
 
 /// An element of one of our sets or maps.
 struct Element {
   std::string set;
-  std::vector<Bytes> key;      // one field, or several of a concatenation
-  std::vector<Bytes> key_end;  // inclusive end, in sets with `flags interval`
-  std::vector<Bytes> data;     // the datum, in maps
+  std::vector<Field> key;      // one field, or several of a concatenation
+  std::vector<Field> key_end;  // inclusive end, in sets with `flags interval`
+  std::vector<Field> data;     // the datum, in maps
   std::string comment;         // at most 128 bytes; shown by `nft list`
   std::string_view family = "inet";
 };
@@ -64,13 +72,19 @@ class Socket {
   /// All of ELEMENTS in one transaction; one that has gone already is left out (ENOENT is no
   /// error). The kernel looks at the key only: that an element is ours is the caller's knowledge.
   void remove(const std::vector<Element>& elements);
-  /// The datum of ELEMENT's key in its map (fields joined, padded), nothing where there is none.
-  std::optional<Bytes> find(const Element& element);
-  /// The comment of the element with ELEMENT's key, nothing where there is no such element.
-  std::optional<std::string> find_comment(const Element& element);
 
-  /// The keys of SET, one of ours, without the ends of intervals; none where there is no table.
-  std::vector<Bytes> keys(const std::string& set);
+  /// An element as the kernel has it, the fields of its key and datum joined and padded.
+  struct Listed {
+    Bytes key;
+    Bytes key_end;  // of an interval of a concatenation, inclusive
+    Bytes data;     // the datum, in maps
+    std::string comment;
+  };
+  /// The element of ELEMENT's set with its key, nothing where there is none.
+  std::optional<Listed> find(const Element& element);
+  /// The elements of SET, without the ends of intervals of single fields; none where there is no
+  /// table.
+  std::vector<Listed> list(const std::string& set);
 
   struct Table {
     std::string comment;

@@ -258,7 +258,7 @@ void put_exception(Message& rule, std::uint32_t way, const std::string& interfac
       rule.put_be32(NFTA_META_KEY, way);
       rule.put_be32(NFTA_META_DREG, NFT_REG_1);
     });
-    put_compare(rule, interface_field(interface));
+    put_compare(rule, interface_field(interface).bytes());
     put_expression(rule, "counter", [] {});
     put_expression(rule, "immediate", [&] {
       rule.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);

@@ -61,13 +61,13 @@ void put_place(Message& rule, const Place& place) {
   rule.put_be32(NFTA_PAYLOAD_LEN, place.size);
 }
 
-/// PLACE is BYTES, or the rule ends here.
-void put_match(Message& rule, const Place& place, const Bytes& bytes) {
+/// PLACE is VALUE, or the rule ends here.
+void put_match(Message& rule, const Place& place, const Field& value) {
   put_expression(rule, "payload", [&] {
     rule.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
     put_place(rule, place);
   });
-  put_compare(rule, bytes);
+  put_compare(rule, value.bytes());
 }
 
 void put_protocol(Message& rule, Protocol protocol) {
@@ -75,15 +75,15 @@ void put_protocol(Message& rule, Protocol protocol) {
     rule.put_be32(NFTA_META_DREG, NFT_REG_1);
     rule.put_be32(NFTA_META_KEY, NFT_META_L4PROTO);
   });
-  put_compare(rule, field(protocol));
+  put_compare(rule, field(protocol).bytes());
 }
 
-/// BYTES go to PLACE, and the checksum at CHECKSUM of the same header follows.
-void put_write(Message& rule, const Place& place, const Bytes& bytes, std::uint32_t checksum) {
+/// WRITTEN goes to PLACE, and the checksum at CHECKSUM of the same header follows.
+void put_write(Message& rule, const Place& place, const Field& written, std::uint32_t checksum) {
   put_expression(rule, "immediate", [&] {
     rule.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_1);
     const Nest data(rule, NFTA_IMMEDIATE_DATA);
-    rule.put_bytes(NFTA_DATA_VALUE, bytes);
+    rule.put_bytes(NFTA_DATA_VALUE, written.bytes());
   });
   put_expression(rule, "payload", [&] {
     rule.put_be32(NFTA_PAYLOAD_SREG, NFT_REG_1);

@@ -171,7 +171,7 @@ std::vector<Step> publish_plan(const std::string& name, const std::vector<Ip>& a
   plan.push_back(host(Publish{name, addresses, ports}));
   Flows flows;
   for (const auto& port : ports)
-    if (port.protocol == Protocol::Udp) flows.udp_ports.push_back(port.host_port);
+    if (port.protocol == Protocol::Udp) flows.udp_ports.push_back(port.host_ports());
   if (!flows.udp_ports.empty()) plan.push_back({Verb::Delete, Where::Host, std::move(flows)});
   return plan;
 }

@@ -33,7 +33,7 @@ std::vector<PortSocket> holders(netlink::Socket& diag, Protocol protocol, std::u
 
 /// Whether SOCKET stands in the way of PORT.
 bool conflicts(const PortSocket& socket, const PublishedPort& port) {
-  if (socket.port != port.host_port) return false;
+  if (!port.host_ports().contains(socket.port)) return false;
   if (!port.host_address) return true;
   if (port.host_address->family == Family::V4 ? !socket.ipv4 : !socket.ipv6) return false;
   return !socket.address || port.host_address->is_any() || socket.address == port.host_address;
@@ -96,9 +96,14 @@ std::vector<PublishedPort> taken_ports(const std::vector<PublishedPort>& ports) 
     if (std::ranges::none_of(ports, wanted)) continue;
     const auto held = holders(diag, protocol, 0);
     for (const PublishedPort& port : ports) {
+      if (!wanted(port) || port.host_port == 0) continue;
       const auto in_the_way = [&](const PortSocket& socket) { return conflicts(socket, port); };
-      if (wanted(port) && port.host_port != 0 && std::ranges::any_of(held, in_the_way))
-        taken.push_back(port);
+      const auto found = std::ranges::find_if(held, in_the_way);
+      if (found == held.end()) continue;
+      taken.push_back(port);
+      if (port.count == 1) continue;
+      taken.back().host_port = taken.back().container_port = found->port;
+      taken.back().count = 1;
     }
   }
   return taken;

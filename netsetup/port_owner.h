@@ -16,7 +16,8 @@ namespace netsetup {
 /// the inode. A bound TCP socket that does not listen is not in sock_diag: then nothing.
 std::optional<std::string> port_owner(const PublishedPort& port);
 
-/// Of PORTS, those that some socket of the host holds already: one dump for all of them.
+/// Of PORTS, those that some socket of the host holds already, of a range the one port that it does
+/// hold: one dump for all of them.
 std::vector<PublishedPort> taken_ports(const std::vector<PublishedPort>& ports);
 
 }  // namespace netsetup

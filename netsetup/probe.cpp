@@ -106,8 +106,9 @@ std::string try_all(std::string_view ruleset) {
   attempt("the guards against forged packets (CONFIG_NF_TABLES_BRIDGE)", "", [&] {
     if (!guards) throw base::Error("containers with --cap-add NET_RAW can forge them");
   });
-  attempt("known connections (CONFIG_NF_CT_NETLINK)", "modprobe nf_conntrack_netlink",
-          [] { conntrack::forget_udp_ports({1}); });
+  attempt("known connections (CONFIG_NF_CT_NETLINK)", "modprobe nf_conntrack_netlink", [] {
+    conntrack::forget_udp_ports({{1, 1}});
+  });
   attempt("socket listings (CONFIG_INET_DIAG)", "modprobe -a tcp_diag udp_diag", try_socket_table);
   attempt("overlays (CONFIG_OVERLAY_FS)", "modprobe overlay", try_overlay);
   attempt("seccomp filters (CONFIG_SECCOMP_FILTER)", "", try_seccomp);

@@ -13,13 +13,32 @@ namespace netsetup {
 using base::cat;
 using base::Error;
 
+namespace {
+
+/// from=CIDR where it would let nobody in.
+void check_clients(const PublishedPort& port) {
+  if (port.from.empty() || !port.host_address) return;
+  const auto& address = *port.host_address;
+  const std::string what = cat("publish port ", port.host_ports().text(), " of ", address.text());
+  if (address.is_loopback())
+    throw Error(cat(what, ": only this host reaches that address, from= is for clients beyond it"));
+  for (const auto& cidr : port.from)
+    if (cidr.address.family != address.family)
+      throw Error(cat(what, ": nobody comes from ", cidr.text(), " to an ",
+                      netsetup::text(address.family), " address"));
+}
+
+}  // namespace
+
 void complete(std::vector<PublishedPort>& ports, const NetworkSpec& network) {
   for (auto& port : ports) {
     if (!port.host_address) port.host_address = network.publish_address;
+    const std::string ports_text = port.host_ports().text();
     if (network.internal && !(port.host_address && port.host_address->is_loopback()))
-      throw Error(cat("publish port ", port.host_port, ": the network ", network.bridge,
+      throw Error(cat("publish port ", ports_text, ": the network ", network.bridge,
                       " is internal, what is published there is for the host itself: 127.0.0.1:",
-                      port.host_port, ":", port.container_port));
+                      ports_text, ":", port.container_ports().text()));
+    check_clients(port);
   }
 }
 
@@ -30,7 +49,7 @@ void check_addresses(Kernel& kernel, const std::vector<PublishedPort>& ports) {
     if (std::none_of(own.begin(), own.end(), [&](const auto& address) {
           return address.cidr.address == *port.host_address;
         }))
-      throw Error(cat("publish port ", port.host_port, " of ", port.host_address->text(),
+      throw Error(cat("publish port ", port.host_ports().text(), " of ", port.host_address->text(),
                       ": no interface of this host has that address (see `ip address`)"));
   }
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -131,21 +132,40 @@ base::UniqueFd hold(PublishedPort& port, const Reservation::Publisher& publisher
 }  // namespace
 
 void Reservation::add(std::vector<PublishedPort>& ports, const Publisher& publisher) {
-  const bool held = ports.size() <= MostHeld;
-  if (!held) {
-    const auto conflicts = taken_ports(ports);
-    if (!conflicts.empty()) throw taken(conflicts.front(), publisher);
-  }
+  std::size_t room = MostHeld - std::min(MostHeld, held_.size());
+  std::vector<PublishedPort> only_checked;
+  std::vector<PublishedPort*> wanted;
   for (auto& port : ports) {
     // Port 0 is chosen by binding: such a one is held in any case.
-    if (!held && port.host_port != 0) continue;
-    base::UniqueFd socket = hold(port, publisher);
-    held_.push_back({port, std::move(socket)});
+    if (port.count > room && port.host_port != 0) {
+      only_checked.push_back(port);
+      continue;
+    }
+    room -= std::min<std::size_t>(room, port.count);
+    wanted.push_back(&port);
   }
+  const auto conflicts = taken_ports(only_checked);
+  if (!conflicts.empty()) throw taken(conflicts.front(), publisher);
+  std::vector<Held> held;
+  for (auto* port : wanted) {
+    for (std::uint16_t i = 0; i < port->count; ++i) {
+      PublishedPort one = *port;
+      one.host_port = static_cast<std::uint16_t>(one.host_port + i);
+      one.count = 1;
+      base::UniqueFd socket = hold(one, publisher);
+      if (port->host_port == 0) port->host_port = one.host_port;
+      held.push_back({*port, std::move(socket)});
+    }
+  }
+  std::ranges::move(held, std::back_inserter(held_));
 }
 
 void Reservation::release(const PublishedPort& port) {
   std::erase_if(held_, [&](const Held& held) { return held.port == port; });
+}
+
+bool Reservation::holds(const PublishedPort& port) const {
+  return std::ranges::find(held_, port, &Held::port) != held_.end();
 }
 
 }  // namespace netsetup

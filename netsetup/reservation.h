@@ -22,15 +22,16 @@ namespace netsetup {
 
 class Reservation {
  public:
-  /// More ports than this are checked, once, and not held: each would cost a descriptor.
+  /// No more ports than this are held at a time, since each costs a descriptor: a port or range
+  /// that would be beyond it is checked, once, and not held.
   static constexpr std::size_t MostHeld = 64;
 
   /// Tells which container has a port; nothing where none has.
   using Publisher = std::function<std::optional<std::string>(const PublishedPort&)>;
 
-  /// Binds PORTS and fills in those that the kernel chose (host_port 0). Throws Error (EADDRINUSE)
-  /// that names the port and who has it, a container by PUBLISHER or a process, or (EADDRNOTAVAIL)
-  /// an address the host does not have.
+  /// Binds PORTS, a range as a whole or not at all, and fills in those that the kernel chose
+  /// (host_port 0). Throws Error (EADDRINUSE) that names the port and who has it, a container by
+  /// PUBLISHER or a process, or (EADDRNOTAVAIL) an address the host does not have.
   Reservation(std::vector<PublishedPort>& ports, const Publisher& publisher) {
     add(ports, publisher);
   }
@@ -38,6 +39,7 @@ class Reservation {
   /// The same for more ports.
   void add(std::vector<PublishedPort>& ports, const Publisher& publisher);
   void release(const PublishedPort& port);
+  [[nodiscard]] bool holds(const PublishedPort& port) const;
 
  private:
   struct Held {

@@ -190,7 +190,7 @@ struct HostPorts {
 /// those to UDP PORTS of the host. Only ever deleted.
 struct Flows {
   std::optional<Ip> address;
-  std::vector<std::uint16_t> udp_ports;
+  std::vector<PortRange> udp_ports;
 };
 
 using Object = std::variant<RuleSet, NetnsDirectory, OpenedInterface, OpenedHost, LoopbackGate,

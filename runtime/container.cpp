@@ -195,10 +195,11 @@ void tell_chosen_ports(const Options& options, const ContainerNetwork& network) 
   for (std::size_t i = 0; i < options.ports.size(); ++i) {
     if (options.ports[i].host_port == 0) base::say(cat("published ", network.ports()[i].text()));
   }
-  if (options.ports.size() > netsetup::Reservation::MostHeld)
-    base::say(cat(options.ports.size(),
-                  " ports are published; that many were checked, but are not held "
-                  "against programs that bind them later"));
+  if (const auto unheld = network.unheld_ports(); unheld != 0)
+    base::say(
+        cat(unheld,
+            " of the published ports were checked, but are not held against programs that bind "
+            "them later: that many are too many"));
 }
 
 /// What is left of a container that has ended.

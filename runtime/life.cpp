@@ -157,21 +157,24 @@ void Life::look_around() {
 
 /// "" or the line for who publishes to all networks where a firewall seems to guard the host.
 std::string Life::passed_by() {
+  const auto for_all = [](const netsetup::PublishedPort& port) {
+    return port.on_any_address() && port.from.empty();
+  };
   std::vector<std::string> open;
   for (const auto& port : description_.ports)
-    if (port.on_any_address())
-      open.push_back(cat(port.host_port, "/", netsetup::text(port.protocol)));
+    if (for_all(port))
+      open.push_back(cat(port.host_ports().text(), "/", netsetup::text(port.protocol)));
   if (open.empty()) return "";
   const auto firewall = network_.passed_by();
   if (!firewall) return "";
-  const auto& first =
-      *std::ranges::find_if(description_.ports, &netsetup::PublishedPort::on_any_address);
+  const auto& first = *std::ranges::find_if(description_.ports, for_all);
+  const std::string place = cat(first.host_ports().text(), ":", first.container_ports().text());
   constexpr std::size_t Shown = 3;
   const std::string_view noun = open.size() == 1 ? "port " : "ports ";
   const std::string_view verb = open.size() == 1 ? " is" : " are";
   return cat(noun, base::join_first(std::move(open), Shown), verb, " open to every network, past ",
-             *firewall, ", which does not see published ports; for this host alone: -p 127.0.0.1:",
-             first.host_port, ":", first.container_port);
+             *firewall, ", which does not see published ports; for some networks only: -p ", place,
+             ",from=CIDR, for this host alone: -p 127.0.0.1:", place);
 }
 
 void Life::started() {
@@ -206,12 +209,14 @@ void Life::wait_for_ports(std::chrono::steady_clock::time_point deadline) {
   announce(base::ExitFailure);
 }
 
-/// What is wrong with the first port that is not served yet; "": all are.
+/// What is wrong with the first port that is not served yet, or range of which none is; "": all
+/// are.
 std::string Life::unready_port() {
   for (const auto& port : description_.ports) {
-    const std::string which = cat(port.container_port, "/", netsetup::text(port.protocol));
-    const bool ipv6 = port.host_address && port.host_address->family == netsetup::Family::V6;
-    switch (listeners_->listening(port.protocol, port.container_port,
+    const std::string which =
+        cat(port.container_ports().text(), "/", netsetup::text(port.protocol));
+    const bool ipv6 = !port.serves(netsetup::Family::V4);
+    switch (listeners_->listening(port.protocol, port.container_ports(),
                                   ipv6 ? netsetup::Family::V6 : netsetup::Family::V4)) {
       case netsetup::Listening::Yes:
         break;

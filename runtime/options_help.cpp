@@ -16,11 +16,12 @@ a bridge, a copy-on-write root. Everything after PROGRAM belongs to PROGRAM.
   mini-run -d --name web nginx          in the background; then: minictl ps
 
 Publishing and the network
-  -p, --publish [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp]
+  -p, --publish [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp][,from=CIDR...]
                         * a port of the host leads to one of the container, or
                           a range to a range; with HOST 0 the kernel chooses,
-                          and we print it    e.g. -p 8080:80 -p 0:443
-                          -p 127.0.0.1:53:53/tcp+udp -p 8000-8009:9000-9009
+                          and we print it; from: only for these clients
+                          e.g. -p 8080:80 -p 0:443 -p 80:80,from=192.0.2.0/24
+                          -p 127.0.0.1:53:53/tcp+udp -p 8000-8999:8000-8999
                           -p [::1]:8080:80
       --name NAME         what the container is called
                           e.g. --name web

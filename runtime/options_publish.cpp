@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// -p, --publish [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp], ports or ranges: the option that is
-// typed most, so that its messages try hardest to say what was probably meant.
+// -p, --publish [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp][,from=CIDR...], ports or ranges: the
+// option that is typed most, so that its messages try hardest to say what was probably meant. A
+// range that leads to the same ports of the container is one PublishedPort, any other one for each
+// port.
 #include <algorithm>
 #include <iterator>
 #include <tuple>
@@ -14,6 +16,7 @@ namespace runtime::values {
 
 using base::cat;
 using base::printable;
+using netsetup::Cidr;
 using netsetup::Ip;
 using netsetup::Protocol;
 using netsetup::PublishedPort;
@@ -132,19 +135,56 @@ void check_shape(std::string_view text, const std::vector<std::string_view>& fie
     refuse(Option, text, "the address comes first: ADDR:HOST:CONTAINER, as in 127.0.0.1:8080:80");
 }
 
+/// The clients of WORDS, each from=CIDR, of TEXT; those within another are left out.
+std::vector<Cidr> clients(std::string_view text, const std::vector<std::string_view>& words) {
+  constexpr std::string_view From = "from=";
+  std::vector<Cidr> all;
+  for (const auto word : words) {
+    if (!word.starts_with(From))
+      refuse(Option, text,
+             cat("'", printable(word), "' is not from=CIDR, as in 8080:80,from=192.0.2.0/24"));
+    const auto value = word.substr(From.size());
+    auto cidr = Cidr::parse(value);
+    if (const auto one = Ip::parse(value)) cidr = Cidr{*one, one->bits()};
+    if (!cidr)
+      refuse(Option, text,
+             cat("'", printable(value),
+                 "' is not a network, which looks like 192.0.2.0/24 or 2001:db8::/32"));
+    if (cidr->address != cidr->first())
+      refuse(Option, text,
+             cat("'", value, "' is an address within the network ",
+                 Cidr{cidr->first(), cidr->prefix}.text(), ", write that, or the address alone"));
+    all.push_back(*cidr);
+  }
+  // Wider ones first: networks are apart, or one is within the other.
+  std::sort(all.begin(), all.end(), [](const Cidr& a, const Cidr& b) {
+    return std::tie(a.prefix, a) < std::tie(b.prefix, b);
+  });
+  std::vector<Cidr> apart;
+  for (const auto& cidr : all)
+    if (std::ranges::none_of(apart,
+                             [&](const Cidr& wider) { return wider.contains(cidr.first()); }))
+      apart.push_back(cidr);
+  return apart;
+}
+
 /// "tcp port 8080 on every address", for a message.
 std::string described(const PublishedPort& port) {
-  return cat(netsetup::text(port.protocol), " port ", port.host_port, " on ",
+  return cat(netsetup::text(port.protocol), port.count == 1 ? " port " : " ports ",
+             port.host_ports().text(), " on ",
              port.host_address ? port.host_address->text() : "every address");
 }
 
 }  // namespace
 
 std::vector<PublishedPort> published_ports(std::string_view text) {
-  const auto slash = text.rfind('/');
-  const auto fields = split_fields(text.substr(0, slash));
+  auto words = base::split(text, ',');
+  const auto place = words.front();
+  words.erase(words.begin());
+  const auto slash = place.rfind('/');
+  const auto fields = split_fields(place.substr(0, slash));
   const auto all = slash == std::string_view::npos ? std::vector{Protocol::Tcp}
-                                                   : protocols(text, text.substr(slash + 1));
+                                                   : protocols(text, place.substr(slash + 1));
   check_shape(text, fields);
   std::optional<Ip> address;
   if (fields.size() == 3) address = host_address(text, fields[0]);
@@ -157,29 +197,59 @@ std::vector<PublishedPort> published_ports(std::string_view text) {
            cat(host.count, " of the host's ports cannot lead to ", container.count,
                " of the container's, ranges are as long as each other"));
   }
+  const auto from = clients(text, words);
   std::vector<PublishedPort> ports;
-  for (const auto protocol : all)
+  for (const auto protocol : all) {
+    if (host.first == container.first) {
+      ports.push_back({address, host.first, host.first, protocol,
+                       static_cast<std::uint16_t>(host.count), from});
+      continue;
+    }
     for (std::uint32_t i = 0; i < host.count; ++i)
       ports.push_back({address, static_cast<std::uint16_t>(host.first + i),
-                       static_cast<std::uint16_t>(container.first + i), protocol});
+                       static_cast<std::uint16_t>(container.first + i), protocol, 1, from});
+  }
   return ports;
 }
 
 namespace {
 
-/// That one of PORTS which TEXT means, without ranges.
-PublishedPort find_one(const std::vector<PublishedPort>& ports, std::string_view text) {
-  std::vector<std::string> known;
-  for (const auto& port : ports) {
-    const std::string address = port.address_text();
-    const std::string host = cat(port.host_port);
-    const std::string inner = cat(":", port.container_port);
-    const std::string protocol = cat("/", netsetup::text(port.protocol));
-    for (const auto& name : {host, host + inner, cat(address, host), cat(address, host, inner)}) {
-      if (text == name + protocol || (text == name && port.protocol == Protocol::Tcp)) return port;
+/// What `minictl port rm` was asked for: as -p has it, [ADDR:]HOST[:CONTAINER][/PROTOCOL].
+struct Asked {
+  std::optional<Ip> address;
+  Range host;
+  std::optional<std::uint16_t> container;  // the first
+  std::vector<Protocol> protocols;
+
+  explicit Asked(std::string_view text) {
+    const auto slash = text.rfind('/');
+    protocols = slash == std::string_view::npos ? std::vector{Protocol::Tcp}
+                                                : values::protocols(text, text.substr(slash + 1));
+    auto fields = split_fields(text.substr(0, slash));
+    if (fields.size() > 1 && (Ip::parse(fields.front()) || fields.front().starts_with('['))) {
+      address = host_address(text, fields.front());
+      fields.erase(fields.begin());
     }
-    known.push_back(port.text());
+    if (fields.size() > 2) refuse(Option, text, "it needs [ADDR:]HOST[:CONTAINER]");
+    host = range(text, fields.front(), "host");
+    if (fields.size() == 2) container = range(text, fields.back(), "container").first;
   }
+
+  /// How many of its ports PORT has, beside what else may be asked for.
+  [[nodiscard]] std::uint32_t common(const PublishedPort& port, Protocol protocol) const {
+    if (port.protocol != protocol || (address && address != port.host_address)) return 0;
+    if (container && *container - host.first != port.container_port - port.host_port) return 0;
+    const std::uint32_t first = std::max(port.host_port, host.first);
+    const std::uint32_t end =
+        std::min<std::uint32_t>(port.host_port + port.count, host.first + host.count);
+    return first < end ? end - first : 0;
+  }
+};
+
+[[noreturn]] void throw_unpublished(const std::vector<PublishedPort>& ports,
+                                    std::string_view text) {
+  std::vector<std::string> known;
+  for (const auto& port : ports) known.push_back(port.text());
   constexpr std::size_t Shown = 5;
   throw base::Error(
       cat("port ", printable(text), " is not published",
@@ -197,37 +267,45 @@ std::uint16_t host_port(std::string_view text) {
 
 std::vector<PublishedPort> find_published(const std::vector<PublishedPort>& ports,
                                           std::string_view text) {
-  // A range as -p has it, or FIRST-LAST[/PROTOCOL] of the host.
-  if (text.find('-') == std::string_view::npos && text.find('+') == std::string_view::npos)
-    return {find_one(ports, text)};
-  const auto slash = text.rfind('/');
-  const auto host = text.substr(0, slash);
-  const auto protocol = slash == std::string_view::npos ? "" : text.substr(slash);
-  const bool whole = host.find(':') != std::string_view::npos;
+  const Asked asked(text.substr(0, text.find(',')));  // for whom it is does not matter
   std::vector<PublishedPort> found;
-  for (const auto& port :
-       published_ports(whole ? std::string(text) : cat(host, ':', host, protocol)))
-    found.push_back(find_one(
-        ports, cat(port.address_text(), port.host_port, whole ? cat(':', port.container_port) : "",
-                   '/', netsetup::text(port.protocol))));
+  for (const auto protocol : asked.protocols) {
+    std::uint32_t missing = asked.host.count;
+    for (const auto& port : ports) {
+      const auto common = missing == 0 ? 0 : asked.common(port, protocol);
+      if (common == 0) continue;
+      if (common < port.count)
+        throw base::Error(cat("port ", printable(text), " is a part of the range ", port.text(),
+                              ", which is published, and ends, as a whole: ", port.address_text(),
+                              port.host_ports().text(), '/', netsetup::text(port.protocol)));
+      found.push_back(port);
+      missing -= std::min(missing, common);
+    }
+    if (missing != 0) throw_unpublished(ports, text);
+  }
   return found;
 }
 
 void check_distinct(const std::vector<PublishedPort>& ports) {
   auto sorted = ports;
   // A port without an address sorts before those with one, 0.0.0.0 and :: before the others of
-  // their family: whatever clashes with one clashes with an adjacent one, too.
+  // their family: what clashes with another single port clashes with an adjacent one, too.
   std::sort(sorted.begin(), sorted.end(), [](const PublishedPort& a, const PublishedPort& b) {
     return std::tie(a.protocol, a.host_port, a.host_address) <
            std::tie(b.protocol, b.host_port, b.host_address);
   });
-  const auto clash = std::adjacent_find(sorted.begin(), sorted.end(),
-                                        [](const auto& a, const auto& b) { return a.overlaps(b); });
-  if (clash == sorted.end()) return;
-  const auto& other = *std::next(clash);
-  throw base::Error(cat(Option, ": ", described(*clash), " is asked for twice",
-                        *clash == other ? std::string{} : cat(", also as ", described(other)),
-                        "; each port of the host leads to one place"));
+  const auto refuse_pair = [](const PublishedPort& one, const PublishedPort& other) {
+    if (!one.overlaps(other)) return;
+    throw base::Error(cat(Option, ": ", described(one), " is asked for twice",
+                          one == other ? std::string{} : cat(", also as ", described(other)),
+                          "; each port of the host leads to one place"));
+  };
+  for (auto one = sorted.begin(); one != sorted.end(); ++one) {
+    if (std::next(one) != sorted.end()) refuse_pair(*one, *std::next(one));
+    if (one->count == 1) continue;
+    for (auto other = sorted.begin(); other != sorted.end(); ++other)
+      if (other != one) refuse_pair(*other, *one);
+  }
 }
 
 }  // namespace runtime::values

@@ -19,13 +19,15 @@ namespace runtime::values {
 /// Throws the Error for VALUE of OPTION.
 [[noreturn]] void refuse(std::string_view option, std::string_view value, std::string_view why);
 
-/// [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp], HOST and CONTAINER a port each, or ranges FIRST-LAST
-/// of the same length; an ADDR of IPv6 is in brackets, 0.0.0.0 and [::] are every one of a family.
+/// [ADDR:]HOST:CONTAINER[/tcp|/udp|/tcp+udp][,from=CIDR...], HOST and CONTAINER a port each, or
+/// ranges FIRST-LAST of the same length; an ADDR of IPv6 is in brackets, 0.0.0.0 and [::] are every
+/// one of a family. Ranges of the same ports are one PublishedPort.
 std::vector<netsetup::PublishedPort> published_ports(std::string_view text);
 
 std::uint16_t host_port(std::string_view text);  // 1 to 65535
 
-/// Those of PORTS which TEXT means: as for published_ports(), or without :CONTAINER.
+/// Those of PORTS which TEXT means: as for published_ports(), or without :CONTAINER. Throws Error
+/// where one is not published, or is a part of a range, which ends as a whole.
 std::vector<netsetup::PublishedPort> find_published(
     const std::vector<netsetup::PublishedPort>& ports, std::string_view text);
 

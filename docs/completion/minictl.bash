@@ -12,7 +12,7 @@ _minictl_running() { minictl ps -q 2>/dev/null; }
 _minictl_all() { minictl ps -aq 2>/dev/null; }
 
 _minictl_published() { # NAME: its ports as `minictl port rm` takes them, "8080" or "5353/udp"
-  minictl port "$1" 2>/dev/null | sed -E 's,->.*/tcp$,,; s,->.*/udp$,/udp,; s,^.*:,,'
+  minictl port "$1" 2>/dev/null | sed -E 's/,from=.*//; s,->.*/tcp$,,; s,->.*/udp$,/udp,; s,^.*:,,'
 }
 
 _minictl_port() { # what follows `minictl port`

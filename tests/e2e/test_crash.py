@@ -17,7 +17,7 @@ from world import ENVIRONMENT, MINI_RUN, Container
 
 HAS_POINTS = b"MINI_RUN_POINTS" in open(MINI_RUN, "rb").read()
 ALL = os.environ.get("MINI_RUN_FAULTS") == "all"
-PUBLISH = ["-p", "8080:80", "-p", "127.0.0.1:5353:53/udp"]
+PUBLISH = ["-p", "8080:80", "-p", "127.0.0.1:5353:53/udp", "-p", "9000-9099:9000-9099", "-p", "8443:443,from=192.0.2.0/24"]
 MODES = {
     "foreground": [*PUBLISH, "--name", "x", "/bin/sh", "-c", "exit 0"],
     "detached": ["-d", *PUBLISH, "--name", "x", "/bin/sh", "-c", "sleep 0.1"],

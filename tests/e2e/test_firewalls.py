@@ -86,9 +86,9 @@ class RealFirewalls(Neighbours):
         self.needs("ufw")
         ufw = Ufw(self.world)
         before, all_before = foreign_state(self.world), self.world.state()
-        container = self.world.start("-p", "8080:80", "-p", "127.0.0.1:8081:80", *traffic.server())
+        container = self.world.start("-p", "8080:80", "-p", "127.0.0.1:8081:80", "-p", "8082:80,from=192.0.2.0/24", *traffic.server())
         self.assertEqual(len(container.err.splitlines()), 1, container.err)
-        self.assertRegex(container.err, r"port 8080/tcp is open to every network, past ufw.* -p 127\.0\.0\.1:8080:80")
+        self.assertRegex(container.err, r"port 8080/tcp is open to every network, past ufw.* -p 8080:80,from=CIDR.* -p 127\.0\.0\.1:8080:80")
         self.assert_connected(container)
         self.assert_foreign(before)
         ours = [f"-A ufw-user-forward {FROM}", f"-A ufw-user-forward {TO}"]

@@ -94,7 +94,9 @@ class Plan(Case):
 
     def test_explain_is_do(self):
         """sh -e of the printed script in one fresh namespace and the real thing in another give equal state"""
-        options = ["--name", "web", "-p", "8080:80", "-p", "127.0.0.1:5353:53/udp", "-p", "203.0.113.1:81:80"]
+        options = ["--name", "web", "-p", "8080:80", "-p", "127.0.0.1:5353:53/udp", "-p", "203.0.113.1:81:80",
+                   "-p", "9000-9019:9000-9019/tcp+udp", "-p", "127.0.0.1:7000-7999:7000-7999", "-p", "8000-8002:80-82",
+                   "-p", "8443:443,from=192.0.2.0/24,from=2001:db8::/32,from=198.51.100.7"]
         program = ["/bin/sh", "-c", "echo ready; exec sleep 1000"]
         container = self.world.start(*options, *program)
         with World() as scripted:

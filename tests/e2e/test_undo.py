@@ -27,7 +27,7 @@ ERRORS = {
 ALL = os.environ.get("MINI_RUN_FAULTS") == "all"
 EVERY_ERROR = ("ENOSPC", "ENOMEM", "EBUSY", "EINTR", "ENOBUFS")
 DETACHED_SAMPLE = ("bind", "renameat", "pipe2", "symlink")
-RUN = ["-p", "8080:80", "-p", "127.0.0.1:5353:53/udp", "true"]
+RUN = ["-p", "8080:80", "-p", "127.0.0.1:5353:53/udp", "-p", "9000-9009:9000-9009", "-p", "8443:443,from=2001:db8::/32", "true"]
 MOST = 400  # repetitions of one call; far more than a start makes
 
 

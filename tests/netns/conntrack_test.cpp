@@ -29,7 +29,7 @@ std::ptrdiff_t entries() {
 TEST_CASE("nothing there, nothing done") {
   const fresh::Host host;
   conntrack::forget_address(Ip::v4(0x0ad20002));
-  conntrack::forget_udp_ports({53});
+  conntrack::forget_udp_ports({{53, 53}});
   CHECK(entries() == 0);
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("IPv6 connections of a container, and to a port") {
   REQUIRE(entries() == 6);
   conntrack::forget_address(*Ip::parse("fd00::2"));
   CHECK(entries() == 4);
-  conntrack::forget_udp_ports({53});
+  conntrack::forget_udp_ports({{53, 53}});
   CHECK(entries() == 3);
 }
 
@@ -77,7 +77,7 @@ TEST_CASE("a UDP port of the host: what passes through and what is TCP stays") {
   entry("tcp", "192.0.2.9", "192.0.2.1", "192.0.2.1", 5353);       // another protocol
   entry("udp", "10.0.0.9", "198.51.100.1", "198.51.100.1", 5353);  // through the host
   REQUIRE(entries() == 5);
-  conntrack::forget_udp_ports({5353});
+  conntrack::forget_udp_ports({{5353, 5353}});
   CHECK(entries() == 3);
   CHECK(sh("conntrack -L -p udp 2>/dev/null").find("198.51.100.1") != std::string::npos);
 }

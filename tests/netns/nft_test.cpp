@@ -163,8 +163,8 @@ TEST_CASE("a taken port: EEXIST, and nothing of the transaction stays") {
   CHECK(error_of([&] { socket.add({port(81), other, port(82)}); }) == EEXIST);
   CHECK_FALSE(socket.find(port(81)));
   CHECK_FALSE(socket.find(port(82)));
-  CHECK(socket.find(port(80)) == nft::Bytes{10, 210, 0, 2, 0, 80, 0, 0});
-  CHECK(socket.find_comment(port(80)) == "first");
+  CHECK(socket.find(port(80)).value().data == nft::Bytes{10, 210, 0, 2, 0, 80, 0, 0});
+  CHECK(socket.find(port(80)).value().comment == "first");
 }
 
 TEST_CASE("what has gone already is no error, and the others go all the same") {
@@ -194,7 +194,7 @@ TEST_CASE("several thousand elements in one transaction, and as many errors") {
     elements.push_back(port(number, std::string(128, 'x')));
   socket.add(elements);
   CHECK(socket.find(port(1)));
-  CHECK(socket.find_comment(port(5000)) == std::string(128, 'x'));
+  CHECK(socket.find(port(5000)).value().comment == std::string(128, 'x'));
   for (auto& element : elements) element.data = element.key;
   CHECK(error_of([&] { socket.add(elements); }) == EEXIST);
   socket.remove(elements);

@@ -10,6 +10,7 @@
 #include "fresh.h"
 #include "netsetup/container_network.h"
 #include "netsetup/explain.h"
+#include "netsetup/publish.h"
 #include "netsetup/transaction.h"
 #include "runtime/configs.h"
 
@@ -149,6 +150,79 @@ TEST_CASE("a port's guard: its command does the same, and both are undone") {
   fresh::sh("nft delete table bridge mini_run");  // as where the kernel has none
   kernel.execute(create);
   kernel.execute(remove);
+}
+
+TEST_CASE("ranges are the elements that their commands make, and go again") {
+  const fresh::Host host;
+  Kernel kernel(configs::Ruleset);
+  kernel.execute({Verb::Create, Where::Host, RuleSet{}});
+  const std::string none = fresh::sh("nft -n list ruleset");
+  const Step step{Verb::Create, Where::Host,
+                  Publish{"web",
+                          {*Ip::parse("10.210.0.2"), *Ip::parse("fd00::2")},
+                          {{std::nullopt, 8000, 8000, Protocol::Tcp, 1000},
+                           {Ip::parse("127.0.0.1"), 8000, 8000, Protocol::Udp, 2},
+                           {Ip::parse("::1"), 1, 1, Protocol::Udp, 65535},
+                           {std::nullopt,
+                            80,
+                            8080,
+                            Protocol::Tcp,
+                            1,
+                            {*Cidr::parse("10.0.0.0/8"), *Cidr::parse("192.0.2.7/32"),
+                             *Cidr::parse("2001:db8::/32")}}}}};
+  const Step back{Verb::Delete, Where::Host, step.object};
+  kernel.execute(step);
+  const std::string ours = fresh::sh("nft -n list ruleset");
+  CHECK(ours.find("0.0.0.0/0 . 6 . 8000-8999 comment \"web\" : 10.210.0.2") != std::string::npos);
+  kernel.execute(step);  // as who mends it
+  CHECK(fresh::sh("nft -n list ruleset") == ours);
+  kernel.execute(back);
+  CHECK(fresh::sh("nft -n list ruleset") == none);
+  fresh::sh(command(step, "web"));
+  CHECK(fresh::sh("nft -n list ruleset") == ours);
+  fresh::sh(command(back, "web"));
+  CHECK(fresh::sh("nft -n list ruleset") == none);
+}
+
+TEST_CASE("a port has one owner, alone or in a range, whoever comes first") {
+  const fresh::Host host;
+  Kernel kernel(configs::Ruleset);
+  kernel.execute({Verb::Create, Where::Host, RuleSet{}});
+  const auto step = [](Verb verb, const char* name, const char* address, PublishedPort port) {
+    return Step{verb, Where::Host, Publish{name, {*Ip::parse(address)}, {std::move(port)}}};
+  };
+  const PublishedPort range{std::nullopt, 8000, 8000, Protocol::Tcp, 1000};
+  const auto local = Ip::parse("127.0.0.1");
+  const std::vector<PublishedPort> clashes = {{std::nullopt, 8500, 80, Protocol::Tcp},
+                                              {local, 8000, 80, Protocol::Tcp},
+                                              {std::nullopt, 8999, 8999, Protocol::Tcp, 100},
+                                              {local, 8100, 8100, Protocol::Tcp, 10},
+                                              {std::nullopt, 8000, 8000, Protocol::Tcp, 1000}};
+  for (const auto& port : clashes) {
+    CAPTURE(port.text());
+    for (const auto& [first, second] : {std::pair(range, port), std::pair(port, range)}) {
+      kernel.execute(step(Verb::Create, "web", "10.210.0.2", first));
+      const auto late = step(Verb::Create, "db", "10.210.0.3", second);
+      CHECK_THROWS_WITH_AS(check_free(kernel, {second}),
+                           doctest::Contains("is taken: the container web has it"), base::Error);
+      CHECK_THROWS_WITH_AS(kernel.execute(late),
+                           doctest::Contains("is taken: the container web has it"), base::Error);
+      kernel.execute({Verb::Delete, Where::Host, late.object});  // as the journal says
+      kernel.execute(step(Verb::Delete, "web", "10.210.0.2", first));
+      CHECK(fresh::sh("nft list ruleset").find("comment \"web\"") == std::string::npos);
+      CHECK(fresh::sh("nft list ruleset").find("comment \"db\"") == std::string::npos);
+    }
+  }
+  // Two single ports, too, of different maps.
+  kernel.execute(step(Verb::Create, "web", "10.210.0.2", {local, 80, 80, Protocol::Tcp}));
+  CHECK_THROWS_WITH_AS(check_free(kernel, {{std::nullopt, 80, 80, Protocol::Tcp}}),
+                       doctest::Contains("80/tcp is taken: the container web"), base::Error);
+  kernel.execute(step(Verb::Create, "web", "10.210.0.2", range));
+  for (const PublishedPort& port :
+       std::vector<PublishedPort>{{std::nullopt, 7999, 80, Protocol::Tcp},
+                                  {std::nullopt, 8500, 80, Protocol::Udp},
+                                  {std::nullopt, 9000, 9000, Protocol::Tcp, 10}})
+    kernel.execute(step(Verb::Create, "db", "10.210.0.3", port));
 }
 
 TEST_CASE("unpublishing leaves alone what has become another's") {

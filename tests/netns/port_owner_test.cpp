@@ -90,6 +90,11 @@ TEST_CASE("one question for many ports") {
   const std::vector<PublishedPort> expected = {published(8080), published(8081, Protocol::Udp)};
   CHECK(taken_ports(asked) == expected);
   CHECK(taken_ports({}).empty());
+  // Of a range, the one that is taken.
+  const auto range = taken_ports({{std::nullopt, 8000, 8000, Protocol::Tcp, 1000}});
+  REQUIRE(range.size() == 1);
+  CHECK(range.front().text() == "8080->8080/tcp");
+  CHECK(taken_ports({{std::nullopt, 8000, 8000, Protocol::Tcp, 80}}).empty());
 }
 
 TEST_CASE("a socket that nobody shows") {

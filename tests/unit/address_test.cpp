@@ -167,6 +167,19 @@ TEST_CASE("published ports overlap where one connection could be meant for both"
   CHECK_FALSE(on("::").overlaps(on("127.0.0.1")));
   CHECK_FALSE(on("::1").overlaps(on("2001:db8::1")));
   CHECK_FALSE(on("").overlaps({{}, 80, 80, Protocol::Udp}));
+  const PublishedPort limited{{}, 80, 80, Protocol::Tcp, 1, {*Cidr::parse("10.0.0.0/8")}};
+  CHECK(limited.serves(netsetup::Family::V4));
+  CHECK_FALSE(limited.serves(netsetup::Family::V6));
+  CHECK(on("").overlaps(limited));
+  CHECK(on("").serves(netsetup::Family::V6));
+  const auto range = [](std::uint16_t first, std::uint16_t count) {
+    return PublishedPort{{}, first, first, Protocol::Tcp, count};
+  };
+  CHECK(on("::1").overlaps(range(71, 10)));
+  CHECK(range(71, 10).overlaps(on("::1")));
+  CHECK(range(80, 10).overlaps(range(1, 65535)));
+  CHECK_FALSE(on("").overlaps(range(70, 10)));
+  CHECK_FALSE(on("").overlaps(range(81, 10)));
   CHECK_FALSE(on("").overlaps({{}, 81, 80, Protocol::Tcp}));
   CHECK_FALSE(PublishedPort{}.overlaps({}));  // the kernel chooses two
 }

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "runtime/options_values.h"
 
 namespace {
 
@@ -174,9 +175,43 @@ TEST_CASE("ranges of ports, and both protocols") {
         Words{"8000->80/tcp", "8001->81/tcp", "8002->82/tcp"});
   CHECK(texts({"-p", "127.0.0.1:53:5353/tcp+udp", "x"}) ==
         Words{"127.0.0.1:53->5353/tcp", "127.0.0.1:53->5353/udp"});
-  CHECK(texts({"-p", "7-8:7-8/udp+tcp", "x"}) ==
-        Words{"7->7/udp", "8->8/udp", "7->7/tcp", "8->8/tcp"});
-  CHECK(parse({"-p", "1-65535:1-65535", "x"}).ports.size() == 65535);
+  CHECK(texts({"-p", "7-8:7-8/udp+tcp", "x"}) == Words{"7-8->7-8/udp", "7-8->7-8/tcp"});
+  CHECK(texts({"-p", "[::1]:1-65535:1-65535", "x"}) == Words{"[::1]:1-65535->1-65535/tcp"});
+  CHECK(parse({"-p", "1-65534:2-65535", "x"}).ports.size() == 65534);
+}
+
+TEST_CASE("for whom a port is published") {
+  const auto text = [](const char* value) {
+    return parse({"-p", value, "x"}).ports.front().text();
+  };
+  CHECK(text("8080:80,from=192.0.2.0/24") == "8080->80/tcp,from=192.0.2.0/24");
+  CHECK(text("80-89:80-89/udp,from=2001:db8::/32,from=10.0.0.7") ==
+        "80-89->80-89/udp,from=10.0.0.7/32,from=2001:db8::/32");
+  CHECK(text("80:80,from=10.1.0.0/16,from=10.0.0.0/8,from=10.0.0.0/8") ==
+        "80->80/tcp,from=10.0.0.0/8");
+}
+
+TEST_CASE("what `minictl port rm` means") {
+  const auto ports = parse({"-p", "8080:80", "-p", "9000-9099:9000-9099/tcp+udp", "-p",
+                            "127.0.0.1:7000-7002:8000-8002", "-p", "[::1]:53:53/udp", "x"})
+                         .ports;
+  const auto found = [&](const char* text) {
+    std::string all;
+    for (const auto& port : runtime::values::find_published(ports, text)) all += port.text() + " ";
+    return all;
+  };
+  CHECK(found("8080") == "8080->80/tcp ");
+  CHECK(found("8080:80") == "8080->80/tcp ");
+  CHECK(found("9000-9099") == "9000-9099->9000-9099/tcp ");
+  CHECK(found("9000-9099/tcp+udp") == "9000-9099->9000-9099/tcp 9000-9099->9000-9099/udp ");
+  CHECK(found("127.0.0.1:7001-7002:8001-8002") ==
+        "127.0.0.1:7001->8001/tcp 127.0.0.1:7002->8002/tcp ");
+  CHECK(found("7002") == "127.0.0.1:7002->8002/tcp ");
+  CHECK(found("[::1]:53/udp") == "[::1]:53->53/udp ");
+  for (const char* text : {"8081", "8080:81", "8080/udp", "127.0.0.1:8080", "7000-7003", "53"})
+    CHECK_THROWS_WITH_AS(found(text), doctest::Contains("is not published"), base::Error);
+  for (const char* text : {"9050", "9000-9098", "9050:9050", "9099-9100"})
+    CHECK_THROWS_WITH_AS(found(text), doctest::Contains("as a whole: 9000-9099/tcp"), base::Error);
 }
 
 TEST_CASE("ports that do not clash") {
@@ -184,6 +219,7 @@ TEST_CASE("ports that do not clash") {
   CHECK_FALSE(refusal({"-p", "0:80", "-p", "0:80", "x"}));
   CHECK_FALSE(refusal({"-p", "127.0.0.1:80:80", "-p", "127.0.0.2:80:80", "x"}));
   CHECK_FALSE(refusal({"-p", "80:80", "-p", "81:80", "x"}));
+  CHECK_FALSE(refusal({"-p", "80-89:80-89", "-p", "90:80", "-p", "79:80", "x"}));
 }
 
 TEST_CASE("volumes") {
@@ -309,6 +345,14 @@ TEST_CASE("bad input: one clear line each") {
       {{"-p", "8000-:80", "x"}, "'8000-' is not a port"},
       {{"-p", "80:80", "-p", "80:81", "x"}, "tcp port 80 on every address is asked for twice"},
       {{"-p", "80:80", "-p", "80:80", "x"}, "is asked for twice"},
+      {{"-p", "80:80,from=", "x"}, "'' is not a network"},
+      {{"-p", "80:80,from=lan", "x"}, "'lan' is not a network"},
+      {{"-p", "80:80,from=10.0.0.1/8", "x"}, "within the network 10.0.0.0/8"},
+      {{"-p", "80:80,to=10.0.0.0/8", "x"}, "'to=10.0.0.0/8' is not from=CIDR"},
+      {{"-p", "80:80,", "x"}, "'' is not from=CIDR"},
+      {{"-p", "80-89:80-89", "-p", "85:80", "x"}, "tcp ports 80-89 on every address is asked"},
+      {{"-p", "85:80", "-p", "86:80", "-p", "80-89:80-89", "x"}, "tcp ports 80-89 on every"},
+      {{"-p", "80-89:80-89", "-p", "[::1]:89-99:89-99", "x"}, "tcp ports 89-99 on ::1"},
       {{"-p", "192.0.2.1:80:80", "-p", "81:81", "-p", "80:81", "x"}, "also as tcp port 80 on 192"},
       {{"-p", "127.0.0.1:80:80/udp", "-p", "127.0.0.1:80:1/udp", "x"}, "udp port 80 on 127.0.0.1"},
       // names

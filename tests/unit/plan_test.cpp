@@ -20,9 +20,13 @@ const Network Mini{
     "mini0", {*Cidr::parse("10.210.0.1/22"), *Cidr::parse("fd00::1/64")}, false, true, 1400};
 const std::vector<Ip> Addresses = {*Ip::parse("10.210.0.2"), *Ip::parse("fd00::2")};
 const Endpoint Web{veth_name(0x1f2e3d4c, 0), "eth0", mac_of(Addresses.front()), Addresses};
-const std::vector<PublishedPort> Ports = {{std::nullopt, 8080, 80, Protocol::Tcp},
-                                          {Ip::parse("127.0.0.1"), 5353, 53, Protocol::Udp},
-                                          {Ip::parse("::"), 8081, 80, Protocol::Tcp}};
+const std::vector<PublishedPort> Ports = {
+    {std::nullopt, 8080, 80, Protocol::Tcp},
+    {Ip::parse("127.0.0.1"), 5353, 53, Protocol::Udp},
+    {Ip::parse("::"), 8081, 80, Protocol::Tcp},
+    {std::nullopt, 9000, 9000, Protocol::Udp, 100},
+    {Ip::parse("::1"), 9000, 9000, Protocol::Tcp, 2},
+    {std::nullopt, 8443, 443, Protocol::Tcp, 1, {*Cidr::parse("192.0.2.0/24")}}};
 
 std::string commands(const std::vector<Step>& plan) {
   std::string out;
@@ -87,8 +91,8 @@ ip -n web address add fd00::2/64 dev eth0 nodad
 ip -n web link set eth0 up
 ip -n web route add default via 10.210.0.1 dev eth0
 ip -n web -6 route add default via fd00::1 dev eth0
-nft 'create element inet mini_run pub4_addr { 127.0.0.1 . udp . 5353 comment "web" : 10.210.0.2 . 53 }; create element inet mini_run pub4_any { tcp . 8080 comment "web" : 10.210.0.2 . 80 }; create element inet mini_run pub6_any { tcp . 8080 comment "web" : fd00::2 . 80, tcp . 8081 comment "web" : fd00::2 . 80 }'
-conntrack -D -p udp --orig-port-dst 5353 || true
+nft 'create element inet mini_run from4 { 0.0.0.0/0 . tcp . 8443 . 192.0.2.0/24 comment "web" }; create element inet mini_run limited4 { 0.0.0.0/0 . tcp . 8443 comment "web" }; create element inet mini_run pub4_addr { 127.0.0.1 . udp . 5353 comment "web" : 10.210.0.2 . 53 }; create element inet mini_run pub4_any { tcp . 8080 comment "web" : 10.210.0.2 . 80, tcp . 8443 comment "web" : 10.210.0.2 . 443 }; create element inet mini_run pub4_range { 0.0.0.0/0 . udp . 9000-9099 comment "web" : 10.210.0.2 }; create element inet mini_run pub6_any { tcp . 8080 comment "web" : fd00::2 . 80, tcp . 8081 comment "web" : fd00::2 . 80 }; create element inet mini_run pub6_range { ::/0 . udp . 9000-9099 comment "web" : fd00::2, ::1 . tcp . 9000-9001 comment "web" : fd00::2 }'
+conntrack -D -p udp --orig-port-dst 5353 || true; for port in $(seq 9000 9099); do conntrack -D -p udp --orig-port-dst $port || true; done
 )");
 }
 
