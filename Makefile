@@ -80,6 +80,7 @@ bench:
 	@$(MAKE) --no-print-directory build
 	@tests/bench/run --build $(BUILD) $(BENCH_ARGS)
 	@tests/bench/life --build $(BUILD)
+	@tests/bench/ports --build $(BUILD)
 	@tests/bench/traffic --build $(BUILD)
 	@$(call give_back,$(BUILD))
 

@@ -16,12 +16,13 @@ def timed(command, **options):
     return took
 
 
-def interleaved(rounds, **commands):
-    """Median seconds of each of COMMANDS, pairs of the command and what follows it untimed."""
+def interleaved(rounds, options=None, **commands):
+    """Median seconds of each of COMMANDS, pairs of the command and what follows it untimed; OPTIONS are those of
+    subprocess.run()."""
     samples = {name: [] for name in commands}
     for _ in range(rounds):
         for name, (command, afterwards) in commands.items():
-            samples[name].append(timed(command))
+            samples[name].append(timed(command, **(options or {})))
             afterwards()
             time.sleep(0.05)
     return {name: statistics.median(values) for name, values in samples.items()}
