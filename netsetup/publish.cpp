@@ -19,7 +19,7 @@ using base::Error;
 
 namespace {
 
-constexpr std::size_t Field = 4;  // of a key, what an inet_proto or inet_service takes
+constexpr std::size_t FieldSize = 4;  // of a key, what an inet_proto or inet_service takes
 
 std::uint16_t number(std::span<const std::uint8_t> bytes) {
   return static_cast<std::uint16_t>(bytes[0] << 8U | bytes[1]);
@@ -31,12 +31,12 @@ PublishedPort port_of(Family family, const nft::Socket::Listed& element) {
   const std::span<const std::uint8_t> key = element.key;
   const std::span<const std::uint8_t> end = element.key_end.empty() ? key : element.key_end;
   PublishedPort port;
-  const std::size_t address = key.size() - 2 * Field;  // its size; 0: any
+  const std::size_t address = key.size() - 2 * FieldSize;  // its size; 0: any
   const bool any = address == 0 || !std::ranges::equal(key.first(address), end.first(address));
   port.host_address = any ? Ip{family, {}} : Ip::of_bytes(family, key.first(address));
   port.protocol = static_cast<Protocol>(key[address]);
-  port.host_port = number(key.last(Field));
-  port.count = static_cast<std::uint16_t>(number(end.last(Field)) - port.host_port + 1);
+  port.host_port = number(key.last(FieldSize));
+  port.count = static_cast<std::uint16_t>(number(end.last(FieldSize)) - port.host_port + 1);
   return port;
 }
 
