@@ -134,6 +134,14 @@ bool Cidr::contains(const Ip& other) const {
   return other.family == address.family && Cidr{other, prefix}.first() == first();
 }
 
+std::string range_text(const Ip& first, const Ip& last) {
+  if (first == last) return first.text();
+  for (unsigned prefix = 0; prefix < first.bits(); ++prefix)
+    if (const Cidr cidr{first, prefix}; cidr.first() == first && cidr.last() == last)
+      return cidr.text();
+  return base::cat(first.text(), "-", last.text());
+}
+
 std::optional<Mac> Mac::parse(std::string_view text) {
   Mac mac;
   if (text.size() != 3 * mac.bytes.size() - 1) return std::nullopt;

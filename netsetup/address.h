@@ -54,6 +54,9 @@ struct Cidr {
   auto operator<=>(const Cidr&) const = default;
 };
 
+/// The addresses from FIRST to LAST, inclusive: "10.0.0.0/8", "10.0.0.1-10.0.0.9", "10.0.0.1".
+std::string range_text(const Ip& first, const Ip& last);
+
 struct Mac {
   std::array<std::uint8_t, 6> bytes{};
 

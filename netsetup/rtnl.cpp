@@ -6,6 +6,7 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <sys/ioctl.h>
@@ -183,6 +184,21 @@ std::vector<Link> links(netlink::Socket& socket) {
   Message message(RTM_GETLINK, 0);
   message.extra_header<ifinfomsg>();
   return socket.dump<Link>(message, parse_link);
+}
+
+std::optional<int> namespace_id(netlink::Socket& socket, int netns) {
+  Message message(RTM_GETNSID, 0);
+  message.extra_header<rtgenmsg>();
+  message.put_u32(NETNSA_FD, static_cast<std::uint32_t>(netns));
+  int id = NETNSA_NSID_NOT_ASSIGNED;
+  socket
+      .ask(message,
+           [&](const nlmsghdr* reply) {
+             const nlattr* found = Attributes(reply, sizeof(rtgenmsg)).find(NETNSA_NSID);
+             if (found != nullptr) id = static_cast<int>(netlink::value_u32(found));
+           })
+      .throw_error();
+  return id == NETNSA_NSID_NOT_ASSIGNED ? std::nullopt : std::optional(id);
 }
 
 void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& mac, unsigned mtu) {

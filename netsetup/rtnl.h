@@ -45,6 +45,10 @@ std::optional<std::string> find_name(const netlink::Socket& socket, unsigned ind
 std::optional<Link> find_link(netlink::Socket& socket, const std::string& name);
 std::vector<Link> links(netlink::Socket& socket);
 
+/// The id by which SOCKET's namespace knows the network namespace NETNS (a descriptor), see
+/// Link::peer_netns; nothing where it has none. `ip netns list-id`, RTM_GETNSID.
+std::optional<int> namespace_id(netlink::Socket& socket, int netns);
+
 // ip link add NAME address MAC mtu MTU type bridge
 void create_bridge(netlink::Socket& socket, const std::string& name, const Mac& mac, unsigned mtu);
 /// One end of a veth pair.

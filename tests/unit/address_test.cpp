@@ -183,3 +183,14 @@ TEST_CASE("published ports overlap where one connection could be meant for both"
   CHECK_FALSE(on("").overlaps({{}, 81, 80, Protocol::Tcp}));
   CHECK_FALSE(PublishedPort{}.overlaps({}));  // the kernel chooses two
 }
+
+TEST_CASE("ranges of addresses read as prefixes where they are some") {
+  const auto range = [](const char* first, const char* last) {
+    return range_text(*Ip::parse(first), *Ip::parse(last));
+  };
+  CHECK(range("10.0.0.0", "10.0.3.255") == "10.0.0.0/22");
+  CHECK(range("10.0.0.1", "10.0.0.1") == "10.0.0.1");
+  CHECK(range("10.0.0.1", "10.0.0.9") == "10.0.0.1-10.0.0.9");
+  CHECK(range("0.0.0.0", "255.255.255.255") == "0.0.0.0/0");
+  CHECK(range("fd00::", "fd00::ffff:ffff:ffff:ffff") == "fd00::/64");
+}
