@@ -62,6 +62,7 @@ test_() {
   need ufw ufw command_there ufw
   need firewalld firewalld command_there firewalld
   need dbus dbus-daemon command_there dbus-daemon
+  need graphviz graphviz command_there dot
 }
 lint() {
   need clang-format clang-tools-extra command_there clang-format

@@ -76,6 +76,7 @@ _minictl_options() { # COMMAND
     stop) _minictl_words --time --help ;;
     kill) _minictl_words --signal --help ;;
     rm) _minictl_words --force --help ;;
+    graph) _minictl_words --format --help ;;
     *) _minictl_words --help ;;
   esac
 }
@@ -87,7 +88,7 @@ _minictl() {
     if [[ $word = -* ]]; then
       _minictl_words --help --version
     else
-      _minictl_words ps inspect logs exec stop kill wait rm prune port network repair doctor
+      _minictl_words ps inspect graph logs exec stop kill wait rm prune port network repair doctor
     fi
     return
   fi
@@ -95,6 +96,10 @@ _minictl() {
     'logs -n' | 'logs --tail' | 'stop -t' | 'stop --time') return ;; # a number
     'kill -s' | 'kill --signal')
       _minictl_words HUP INT QUIT KILL USR1 USR2 TERM CONT STOP
+      return
+      ;;
+    'graph --format')
+      _minictl_words text svg mermaid dot json
       return
       ;;
   esac

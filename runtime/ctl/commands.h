@@ -65,6 +65,9 @@ struct Execution {
 /// ARGV: to run again from a sealed copy where the container could reach our binary (seal.h).
 int exec(const Execution& execution, char** argv);
 
+/// The network as FORMAT: "text", "svg", "mermaid", "dot" or "json".
+int graph(const std::string& format);
+
 int repair();
 /// 0: all is well, 1: something is wrong.
 int doctor(bool as_json);

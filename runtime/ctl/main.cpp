@@ -34,6 +34,7 @@ struct Line {
   ctl::Execution execution;
   ctl::NetworkOptions network;
   std::string container;
+  std::string format = "text";
   std::string mac;
   std::optional<std::string> timeout;
   std::string signal = "KILL";
@@ -78,6 +79,12 @@ void add_listings(CLI::App& app, Line& line) {
   inspect->add_option("NAME", line.names, "containers")->required()->type_name("");
   inspect->add_flag("--json", line.json, "as JSON");
   inspect->callback([&line] { line.status = ctl::inspect(line.names, line.json); });
+
+  auto* graph = add_command(app, "graph", "the network as the kernel has it, drawn",
+                            "graph --format svg > network.svg");
+  graph->add_option("--format", line.format, "text, svg, mermaid, dot or json (text)")
+      ->type_name("FORMAT");
+  graph->callback([&line] { line.status = ctl::graph(line.format); });
 
   auto* logs = add_command(app, "logs", "what a detached container has said", "logs -f -n 20 web");
   logs->add_option("NAME", line.name, "container")->required()->type_name("");
