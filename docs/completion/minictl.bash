@@ -88,7 +88,7 @@ _minictl() {
     if [[ $word = -* ]]; then
       _minictl_words --help --version
     else
-      _minictl_words ps inspect graph logs exec stop kill wait rm prune port network repair doctor
+      _minictl_words ps inspect graph explain logs exec stop kill wait rm prune port network repair doctor
     fi
     return
   fi
@@ -109,6 +109,7 @@ _minictl() {
     *' -'*) _minictl_options "$command" ;;
     'inspect '* | 'logs '* | 'wait '* | 'rm '*) _minictl_words "$(_minictl_all)" ;;
     'stop '* | 'kill '*) _minictl_words "$(_minictl_running)" ;;
+    'explain '*) _minictl_words nft "$(_minictl_running)" ;;
     'port '*) _minictl_port ;;
     'network '*) _minictl_network ;;
   esac

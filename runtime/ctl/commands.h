@@ -68,6 +68,9 @@ int exec(const Execution& execution, char** argv);
 /// The network as FORMAT: "text", "svg", "mermaid", "dot" or "json".
 int graph(const std::string& format);
 
+/// How the container NAME is wired; "nft": the rules, as the kernel has them.
+int explain(const std::string& name);
+
 int repair();
 /// 0: all is well, 1: something is wrong.
 int doctor(bool as_json);

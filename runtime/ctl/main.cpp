@@ -86,6 +86,11 @@ void add_listings(CLI::App& app, Line& line) {
       ->type_name("FORMAT");
   graph->callback([&line] { line.status = ctl::graph(line.format); });
 
+  auto* explain = add_command(app, "explain", "the commands that wired a container, or the rules",
+                              "explain web");
+  explain->add_option("NAME", line.name, "a container, or nft")->required()->type_name("");
+  explain->callback([&line] { line.status = ctl::explain(line.name); });
+
   auto* logs = add_command(app, "logs", "what a detached container has said", "logs -f -n 20 web");
   logs->add_option("NAME", line.name, "container")->required()->type_name("");
   logs->add_flag("-f,--follow", line.view.follow, "and what it says from now on");

@@ -63,6 +63,7 @@ class Completion(Case):
         self.assertEqual(self.complete("minictl", "stop", "-t", "3", "we"), {"web"})
         self.assertEqual(self.complete("minictl", "stop", "-t", ""), set())
         self.assertEqual(self.complete("minictl", "kill", "-s", "H"), {"HUP"})
+        self.assertEqual(self.complete("minictl", "explain", ""), {"nft", "web", "wiki"})
         self.assertEqual(self.complete("minictl", "graph", "--format", "s"), {"svg"})
         self.assertEqual(self.complete("minictl", "exec", "-it", "-u", "nobody", "we"), {"web"})
         self.assertEqual(self.complete("minictl", "exec", "--env", "A", "=", "b", "wi"), {"wiki"})
