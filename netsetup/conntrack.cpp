@@ -44,12 +44,6 @@ constexpr std::uint32_t FilterDestinationPort = 1U << 5U;
 // With more addresses times ports than this, one listing is cheaper than a walk for each.
 constexpr std::size_t ManyPatterns = 32;
 
-struct Tuple {
-  Ip source, destination;
-  std::uint8_t protocol = 0;
-  std::uint16_t destination_port = 0;
-};
-
 /// What of an entry decides, and what names it in a delete.
 struct Entry {
   std::uint8_t family = AF_UNSPEC;
@@ -91,8 +85,13 @@ Tuple parse_tuple(const nlattr* nest) {
     const Attributes numbers(protocol);
     if (const nlattr* number = numbers.find(CTA_PROTO_NUM))
       tuple.protocol = netlink::value_u8(number);
+    if (const nlattr* port = numbers.find(CTA_PROTO_SRC_PORT))
+      tuple.source_port = netlink::value_be16(port);
     if (const nlattr* port = numbers.find(CTA_PROTO_DST_PORT))
       tuple.destination_port = netlink::value_be16(port);
+    for (const auto identifier : {CTA_PROTO_ICMP_ID, CTA_PROTO_ICMPV6_ID})
+      if (const nlattr* echo = numbers.find(static_cast<std::uint16_t>(identifier)))
+        tuple.source_port = tuple.destination_port = netlink::value_be16(echo);
   }
   return tuple;
 }
@@ -204,6 +203,20 @@ void forget_each(netlink::Socket& socket, Family family, const Condition& condit
 }
 
 }  // namespace
+
+Connection parse_connection(const nlmsghdr* header) {
+  const Entry entry = parse_entry(header);
+  return {entry.original, entry.reply};
+}
+
+std::vector<Connection> connections() {
+  netlink::Socket socket(NETLINK_NETFILTER);
+  if (!any_entry(socket)) return {};
+  Message listing = conntrack_message(IPCTNL_MSG_CT_GET);
+  return socket.dump<Connection>(listing, [](const nlmsghdr* header) -> std::optional<Connection> {
+    return parse_connection(header);
+  });
+}
 
 void forget_address(const Ip& address) {
   netlink::Socket socket(NETLINK_NETFILTER);

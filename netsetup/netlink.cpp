@@ -3,6 +3,7 @@
 #include "netsetup/netlink.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
@@ -135,6 +136,9 @@ std::uint16_t value_be16(const nlattr* attribute) {
 }
 std::uint32_t value_be32(const nlattr* attribute) {
   return ntohl(read_integer<std::uint32_t>(attribute));
+}
+std::uint64_t value_be64(const nlattr* attribute) {
+  return be64toh(read_integer<std::uint64_t>(attribute));
 }
 
 std::string value_string(const nlattr* attribute) {
@@ -292,6 +296,43 @@ std::vector<Answer> Socket::batch(std::span<Message> messages) {
   }
   if (!acknowledged && errors.empty()) errors.push_back({EBADMSG, "no answer to a batch"});
   return errors;
+}
+
+// ----------------------------------------------------------------------------------- Listener
+
+Listener::Listener(int protocol, std::initializer_list<int> groups)
+    : fd_(base::check(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol),
+                      "open a netlink socket")) {
+  const int room = 8 << 20U;  // best effort, as in Socket::send()
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+  sockaddr_nl own{};
+  own.nl_family = AF_NETLINK;
+  base::check(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own),
+              "bind a netlink socket");
+  for (const int group : groups)
+    base::check(::setsockopt(fd_.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group),
+                "listen to the kernel's notifications");
+}
+
+bool Listener::drain(const Socket::Callback& callback) {
+  alignas(nlmsghdr) std::array<std::uint8_t, ReceiveSize> buffer;
+  bool complete = true;
+  for (;;) {
+    sockaddr_nl sender{};
+    socklen_t length = sizeof sender;
+    const ssize_t got = ::recvfrom(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT,
+                                   reinterpret_cast<sockaddr*>(&sender), &length);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return complete;
+    if (got < 0 && errno == ENOBUFS) complete = false;
+    if (got < 0 && errno != EINTR && errno != ENOBUFS)
+      throw base::Error(errno, "receive from netlink");
+    if (got < 0 || sender.nl_pid != 0) continue;  // only the kernel counts
+    for_each_message(std::span(buffer).first(static_cast<std::size_t>(got)),
+                     [&](const nlmsghdr* header) {
+                       callback(header);
+                       return false;
+                     });
+  }
 }
 
 }  // namespace netsetup::netlink

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -130,6 +131,7 @@ std::uint8_t value_u8(const nlattr* attribute);
 std::uint32_t value_u32(const nlattr* attribute);
 std::uint16_t value_be16(const nlattr* attribute);
 std::uint32_t value_be32(const nlattr* attribute);
+std::uint64_t value_be64(const nlattr* attribute);
 std::string value_string(const nlattr* attribute);  // up to its NUL
 
 /// How a request went: errno (0: done) and the kernel's own sentence about it, mostly empty.
@@ -184,6 +186,23 @@ class Socket {
 
   base::UniqueFd fd_;
   std::uint32_t sequence_ = 0;
+};
+
+/// Hears what the kernel tells to all who have joined a multicast group.
+class Listener {
+ public:
+  /// GROUPS of PROTOCOL, in the caller's network namespace, from now on. Throws Error.
+  Listener(int protocol, std::initializer_list<int> groups);
+
+  /// Calls CALLBACK for each message that is there. False: the kernel told more than there was room
+  /// for (ENOBUFS), some is lost. Throws Error, and what CALLBACK throws.
+  bool drain(const Socket::Callback& callback);
+
+  /// Readable (poll(2)) when there is something.
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+ private:
+  base::UniqueFd fd_;
 };
 
 }  // namespace netsetup::netlink
