@@ -23,6 +23,7 @@ namespace netsetup::nft {
 
 inline constexpr std::string_view NamesTable = "mini_run_names";  // family ip, in a container
 inline constexpr std::string_view NamesComment = "mini-run answers to 127.0.0.11 port 53";
+inline constexpr std::string_view FlowsTable = "mini_run_flows";  // see nft_flows.cpp
 inline constexpr std::string_view TableName = "mini_run";
 inline constexpr std::string_view TableComment = "mini-run";  // marks a table as ours
 /// Those that have a table of ours. Some kernels lack the second.
@@ -143,6 +144,9 @@ class Socket {
 /// loaded only here (linking it would cost every start 0.65 ms). Throws Error with nft's own text.
 /// Needs: the lowest free descriptor below 1024 (libnftables calls select(2)).
 void run_text(const std::string& text);
+
+/// What nft(8) prints for COMMAND, a listing, with handles and without counters. As run_text().
+std::string list_text(const std::string& command);
 
 /// The same with RULESET, the text of configs/ruleset.nft. False: this kernel has no rules for
 /// bridge ports (CONFIG_NF_TABLES_BRIDGE), and what is loaded lacks the table of family bridge.

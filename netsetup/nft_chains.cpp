@@ -19,7 +19,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "netsetup/nft.h"
@@ -172,10 +171,7 @@ std::optional<Rule> parse_rule(const nlmsghdr* header, const std::string& interf
         rule.chain = netlink::value_string(attribute);
         break;
       case NFTA_RULE_HANDLE:
-        if (const auto bytes = netlink::value(attribute); bytes.size() == sizeof rule.handle) {
-          std::memcpy(&rule.handle, bytes.data(), bytes.size());
-          rule.handle = be64toh(rule.handle);
-        }
+        rule.handle = netlink::value_be64(attribute);
         break;
       case NFTA_RULE_USERDATA:
         rule.tagged = comment_of(attribute) == TableComment;

@@ -31,7 +31,6 @@ using netlink::Nest;
 
 namespace {
 
-constexpr std::string_view FlowsTable = "mini_run_flows";
 constexpr std::string_view FlowsChain = "known";
 
 void put_table(Message& table) {

@@ -24,10 +24,11 @@ constexpr std::uint16_t message_type(int type) {
   return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
 }
 
-/// FAMILY: "ip", "ip6", "inet" or "bridge".
+/// FAMILY: "ip", "ip6", "inet", "bridge" or "netdev".
 constexpr std::uint8_t family_number(std::string_view family) {
   if (family == "inet") return NFPROTO_INET;
   if (family == "bridge") return NFPROTO_BRIDGE;
+  if (family == "netdev") return NFPROTO_NETDEV;
   return family == "ip6" ? NFPROTO_IPV6 : NFPROTO_IPV4;
 }
 
@@ -57,6 +58,48 @@ inline void put_compare(netlink::Message& rule, std::span<const std::uint8_t> by
     rule.put_be32(NFTA_CMP_SREG, NFT_REG_1);
     rule.put_be32(NFTA_CMP_OP, NFT_CMP_EQ);
     const netlink::Nest value(rule, NFTA_CMP_DATA);
+    rule.put_bytes(NFTA_DATA_VALUE, bytes);
+  });
+}
+
+/// A field of a packet: where its header begins, how far it is in there, and how long it is.
+struct Place {
+  nft_payload_bases base;
+  std::uint32_t offset;
+  std::uint32_t size;
+};
+
+inline void put_place(netlink::Message& rule, const Place& place) {
+  rule.put_be32(NFTA_PAYLOAD_BASE, static_cast<std::uint32_t>(place.base));
+  rule.put_be32(NFTA_PAYLOAD_OFFSET, place.offset);
+  rule.put_be32(NFTA_PAYLOAD_LEN, place.size);
+}
+
+/// PLACE is BYTES, or the rule ends here.
+inline void put_match(netlink::Message& rule, const Place& place,
+                      std::span<const std::uint8_t> bytes) {
+  put_expression(rule, "payload", [&] {
+    rule.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
+    put_place(rule, place);
+  });
+  put_compare(rule, bytes);
+}
+
+/// What the kernel knows of the packet as KEY is BYTES, or the rule ends here.
+inline void put_meta_match(netlink::Message& rule, nft_meta_keys key,
+                           std::span<const std::uint8_t> bytes) {
+  put_expression(rule, "meta", [&] {
+    rule.put_be32(NFTA_META_DREG, NFT_REG_1);
+    rule.put_be32(NFTA_META_KEY, static_cast<std::uint32_t>(key));
+  });
+  put_compare(rule, bytes);
+}
+
+/// Register 1 becomes BYTES.
+inline void put_immediate(netlink::Message& rule, std::span<const std::uint8_t> bytes) {
+  put_expression(rule, "immediate", [&] {
+    rule.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_1);
+    const netlink::Nest data(rule, NFTA_IMMEDIATE_DATA);
     rule.put_bytes(NFTA_DATA_VALUE, bytes);
   });
 }

@@ -24,13 +24,6 @@ using netlink::Nest;
 
 namespace {
 
-/// A field of a packet: where its header begins, how far it is in there, and how long it is.
-struct Place {
-  nft_payload_bases base;
-  std::uint32_t offset;
-  std::uint32_t size;
-};
-
 // Priorities of linux/netfilter_ipv4.h: NF_IP_PRI_RAW, NF_IP_PRI_MANGLE; conntrack has -200.
 constexpr std::int32_t Raw = -300;
 constexpr std::int32_t Mangle = -150;
@@ -55,36 +48,9 @@ constexpr Translation Asking{
 constexpr Translation Answering{"answer",        Mangle, Source, SourcePort, NameServer::OwnPort,
                                 NameServer::Port};
 
-void put_place(Message& rule, const Place& place) {
-  rule.put_be32(NFTA_PAYLOAD_BASE, static_cast<std::uint32_t>(place.base));
-  rule.put_be32(NFTA_PAYLOAD_OFFSET, place.offset);
-  rule.put_be32(NFTA_PAYLOAD_LEN, place.size);
-}
-
-/// PLACE is VALUE, or the rule ends here.
-void put_match(Message& rule, const Place& place, const Field& value) {
-  put_expression(rule, "payload", [&] {
-    rule.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
-    put_place(rule, place);
-  });
-  put_compare(rule, value.bytes());
-}
-
-void put_protocol(Message& rule, Protocol protocol) {
-  put_expression(rule, "meta", [&] {
-    rule.put_be32(NFTA_META_DREG, NFT_REG_1);
-    rule.put_be32(NFTA_META_KEY, NFT_META_L4PROTO);
-  });
-  put_compare(rule, field(protocol).bytes());
-}
-
 /// WRITTEN goes to PLACE, and the checksum at CHECKSUM of the same header follows.
 void put_write(Message& rule, const Place& place, const Field& written, std::uint32_t checksum) {
-  put_expression(rule, "immediate", [&] {
-    rule.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_1);
-    const Nest data(rule, NFTA_IMMEDIATE_DATA);
-    rule.put_bytes(NFTA_DATA_VALUE, written.bytes());
-  });
+  put_immediate(rule, written.bytes());
   put_expression(rule, "payload", [&] {
     rule.put_be32(NFTA_PAYLOAD_SREG, NFT_REG_1);
     put_place(rule, place);
@@ -115,9 +81,9 @@ void put_rule(Message& message, const Translation& translation, Protocol protoco
   message.put_string(NFTA_RULE_TABLE, NamesTable);
   message.put_string(NFTA_RULE_CHAIN, translation.chain);
   const Nest expressions(message, NFTA_RULE_EXPRESSIONS);
-  put_match(message, translation.address, field(NameServer::address()));
-  put_protocol(message, protocol);
-  put_match(message, translation.port, field(translation.from));
+  put_match(message, translation.address, field(NameServer::address()).bytes());
+  put_meta_match(message, NFT_META_L4PROTO, field(protocol).bytes());
+  put_match(message, translation.port, field(translation.from).bytes());
   put_write(message, translation.port, field(translation.to),
             protocol == Protocol::Udp ? UdpChecksum : TcpChecksum);
 }

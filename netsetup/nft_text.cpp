@@ -29,6 +29,8 @@ struct Library {
   decltype(&::nft_ctx_buffer_output) buffer_output{};
   decltype(&::nft_ctx_buffer_error) buffer_error{};
   decltype(&::nft_ctx_get_error_buffer) error_buffer{};
+  decltype(&::nft_ctx_get_output_buffer) output_buffer{};
+  decltype(&::nft_ctx_output_set_flags) set_flags{};
   decltype(&::nft_run_cmd_from_buffer) run{};
 
   Library() : handle(::dlopen("libnftables.so.1", RTLD_NOW | RTLD_LOCAL), ::dlclose) {
@@ -42,6 +44,8 @@ struct Library {
     find("nft_ctx_buffer_output", buffer_output);
     find("nft_ctx_buffer_error", buffer_error);
     find("nft_ctx_get_error_buffer", error_buffer);
+    find("nft_ctx_get_output_buffer", output_buffer);
+    find("nft_ctx_output_set_flags", set_flags);
     find("nft_run_cmd_from_buffer", run);
   }
 
@@ -101,9 +105,8 @@ class ExitGuard {
   static inline int user = -1;  // the user's standard error, meanwhile
 };
 
-}  // namespace
-
-void run_text(const std::string& text) {
+/// Runs TEXT, and returns what nft prints, with FLAGS (NFT_CTX_OUTPUT_*).
+std::string run(const std::string& text, unsigned flags) {
   // libnftables waits with select(2): a descriptor beyond FD_SETSIZE would be written past the end
   // of an array. Which one it will get, a descriptor of our own tells.
   const base::UniqueFd next(::dup(STDERR_FILENO));
@@ -116,7 +119,18 @@ void run_text(const std::string& text) {
   if (!context) throw base::Error(ENOMEM, "nft_ctx_new");
   if (nft.buffer_output(context.get()) != 0 || nft.buffer_error(context.get()) != 0)
     throw base::Error(ENOMEM, "nft_ctx_buffer_error");
+  nft.set_flags(context.get(), flags);
   if (nft.run(context.get(), text.c_str()) != 0) throw_report(nft.error_buffer(context.get()));
+  const char* output = nft.output_buffer(context.get());
+  return output == nullptr ? "" : output;
+}
+
+}  // namespace
+
+void run_text(const std::string& text) { run(text, 0); }
+
+std::string list_text(const std::string& command) {
+  return run(command, NFT_CTX_OUTPUT_HANDLE | NFT_CTX_OUTPUT_STATELESS);
 }
 
 bool load_rules(const std::string& ruleset) {
