@@ -343,6 +343,34 @@ std::vector<Cidr> route_destinations(netlink::Socket& socket) {
   return destinations;
 }
 
+Lookup look_up(netlink::Socket& socket, const Ip& to, const Ip& from, unsigned in) {
+  Message message(RTM_GETROUTE, 0);
+  auto& info = message.extra_header<rtmsg>();
+  info.rtm_family = family_number(to.family);
+  info.rtm_dst_len = static_cast<unsigned char>(to.bits());
+  info.rtm_src_len = static_cast<unsigned char>(in == 0 ? 0 : from.bits());
+  info.rtm_flags = RTM_F_FIB_MATCH;
+  message.put_bytes(RTA_DST, to.wire());
+  if (in != 0) {
+    message.put_bytes(RTA_SRC, from.wire());
+    message.put_u32(RTA_IIF, in);
+  }
+  Lookup found{0, false, {Ip{to.family, {}}, 0}, {}, 0};
+  const auto answer = socket.ask(message, [&](const nlmsghdr* reply) {
+    const auto& route = *static_cast<const rtmsg*>(mnl_nlmsg_get_payload(reply));
+    const Attributes attributes(reply, sizeof route);
+    found.local = route.rtm_type == RTN_LOCAL;
+    found.destination.prefix = route.rtm_dst_len;
+    if (const nlattr* address = attributes.find(RTA_DST))
+      found.destination.address = Ip::of_bytes(to.family, netlink::value(address));
+    if (const nlattr* gateway = attributes.find(RTA_GATEWAY))
+      found.gateway = Ip::of_bytes(to.family, netlink::value(gateway));
+    if (const nlattr* link = attributes.find(RTA_OIF)) found.link = netlink::value_u32(link);
+  });
+  found.error = answer.error;
+  return found;
+}
+
 std::optional<unsigned> way_out_mtu(netlink::Socket& socket) {
   std::optional<unsigned> least;
   for (const auto& route : routes(socket)) {

@@ -100,6 +100,18 @@ std::vector<Route> routes(netlink::Socket& socket);
 /// Their destinations. The default route is 0.0.0.0/0, or ::/0.
 std::vector<Cidr> route_destinations(netlink::Socket& socket);
 
+/// What becomes of a packet by the routes.
+struct Lookup {
+  int error = 0;              // errno, where there is no way
+  bool local = false;         // it is for this host itself
+  Cidr destination;           // of the route; 0.0.0.0/0, ::/0: the default route
+  std::optional<Ip> gateway;  // nothing: the destination is on the link itself
+  unsigned link = 0;
+};
+/// ip route get fibmatch TO from FROM iif INTERFACE, where IN is that interface's index;
+/// ip route get fibmatch TO, where IN is 0: for what the host sends
+Lookup look_up(netlink::Socket& socket, const Ip& to, const Ip& from, unsigned in);
+
 /// The MTU, in bytes, of the narrowest link that a default route leaves by; nothing where there is
 /// no default route.
 std::optional<unsigned> way_out_mtu(netlink::Socket& socket);

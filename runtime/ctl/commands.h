@@ -71,6 +71,14 @@ int graph(const std::string& format);
 /// How the container NAME is wired; "nft": the rules, as the kernel has them.
 int explain(const std::string& name);
 
+struct TraceOptions {
+  std::string what;  // a container, or a published port: 8080, 5353/udp
+  bool packets = false;
+  bool json = false;
+  std::optional<std::string> timeout;  // seconds
+};
+int trace(const TraceOptions& options);
+
 int repair();
 /// 0: all is well, 1: something is wrong.
 int doctor(bool as_json);

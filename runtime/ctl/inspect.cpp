@@ -24,15 +24,6 @@ using nlohmann::json;
 
 namespace {
 
-/// The view of the network namespace of process INIT, a pidfd; ours is ours again afterwards.
-netsetup::NamespaceView view_of(const base::UniqueFd& init) {
-  const auto own = base::open_or_throw("/proc/self/ns/net", O_RDONLY);
-  base::check(::setns(init.get(), CLONE_NEWNET), "enter the container's network namespace");
-  auto view = netsetup::view_namespace();
-  base::check(::setns(own.get(), CLONE_NEWNET), "come back to the host's network namespace");
-  return view;
-}
-
 json interfaces(const netsetup::NamespaceView& view) {
   json all = json::array();
   for (const auto& link : view.links) {
@@ -164,7 +155,8 @@ json describe(const Container& container) {
   if (container.end) j["exit_status"] = container.end->status;
   if (!container.running) return j;
   const auto init = open_init(container);
-  const auto view = view_of(init);
+  netsetup::NamespaceView view;
+  in_network_of(init, [&] { view = netsetup::view_namespace(); });
   j["pid"] = known.init;
   j["supervisor"] = known.supervisor;
   j["ports"] = known.ports;

@@ -33,6 +33,7 @@ struct Line {
   ctl::LogView view;
   ctl::Execution execution;
   ctl::NetworkOptions network;
+  ctl::TraceOptions trace;
   std::string container;
   std::string format = "text";
   std::string mac;
@@ -128,6 +129,20 @@ void add_steering(CLI::App& app, Line& line) {
       app, "doctor", "what is wrong with this host, and the command that mends it", "doctor");
   doctor->add_flag("--json", line.json, "as JSON");
   doctor->callback([&line] { line.status = ctl::doctor(line.json); });
+}
+
+void add_trace(CLI::App& app, Line& line) {
+  auto& options = line.trace;
+  auto* trace =
+      add_command(app, "trace", "the way of the next connection through the kernel", "trace 8080");
+  trace->add_option("NAME|PORT", options.what, "a container, or a port of the host")
+      ->required()
+      ->type_name("");
+  trace->add_flag("--packets", options.packets, "all packets, not only the first each way");
+  trace->add_flag("--json", options.json, "as JSON");
+  trace->add_option("-t,--timeout", options.timeout, "ends then at the latest")
+      ->type_name("SECONDS");
+  trace->callback([&line] { line.status = ctl::trace(line.trace); });
 }
 
 void add_port(CLI::App& app, Line& line) {
@@ -257,6 +272,7 @@ int run(int argc, char** argv) {
   add_listings(app, line);
   add_steering(app, line);
   add_port(app, line);
+  add_trace(app, line);
   add_network(app, line);
   add_exec(app, line, argv);
   app.footer(
