@@ -159,7 +159,10 @@ class Teller {
     if (hooked_ && later && !tracked_) tell_conntrack();
     if (last_) tell_translation(last_->packet->tuple, place.packet->tuple);
     if (hooked_ && place.rank >= Middle && !routed_) tell_route();
-    if (place.judged != nullptr && place.rank == First) hooked_ = true;
+    if (place.judged == nullptr || place.rank != First) return;
+    if (!hooked_ && scene_.bridge_nf && !port_.empty())
+      say("bridge", "", "", "asks the rules of IP itself: bridge-nf-call-iptables is 1");
+    hooked_ = true;
   }
 
   void tell_conntrack() {
@@ -299,10 +302,7 @@ class Teller {
                                        : cat("by a rule of the chain ", decision.chain);
     what += cat(", table ", decision.family, ' ', decision.table);
     const auto owner = scene_.owners.find(chain_text(decision));
-    const bool own = decision.table == nft::TableName;
-    if (own)
-      what += ": a rule of mini-run";
-    else if (owner != scene_.owners.end() && !owner->second.empty())
+    if (owner != scene_.owners.end() && !owner->second.empty())
       what += cat(": ", owner->second, "'s");
     say("DROPPED", "", "", what);
     if (!decision.policy) say("", "", "the rule:", decision.says);

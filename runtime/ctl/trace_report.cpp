@@ -3,6 +3,7 @@
 
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <algorithm>
 #include <utility>
@@ -137,6 +138,7 @@ void TraceReport::add(Way& way, netsetup::nft::Tracer& tracer,
     tcp_ = way.packet.tuple.protocol == IPPROTO_TCP;
   }
   last_ = std::max(last_, way.time);
+  if (way.answer && !told_[1]) refused_ = tcp_ && (way.packet.flags & TH_RST) != 0;
   const bool dropped = way.dropped() != nullptr;
   if (!all_ && !dropped && std::exchange(told_[way.answer ? 1 : 0], true)) {
     ++untold_;
@@ -186,6 +188,7 @@ void TraceReport::end(const netsetup::trace::Follower& follower, bool lost) {
     return;
   }
   std::string state = dropped_               ? "dropped"
+                      : refused_             ? "refused"
                       : !follower.answered() ? "no answer"
                       : follower.closed()    ? "closed"
                                              : "open";
@@ -205,6 +208,7 @@ void TraceReport::end(const netsetup::trace::Follower& follower, bool lost) {
   const std::string more = untold_ == 0 ? "" : cat(untold_, " more packets; ");
   if (state == "closed") state = cat("closed after ", time);
   if (state == "open") state = tcp_ ? cat("still open after ", time) : cat("all within ", time);
+  if (state == "refused") state = cat("refused: nobody in ", scene_.container, " listens there");
   if (state == "no answer") state = "no answer came";
   print(cat(more, state, "\n"));
 }

@@ -44,6 +44,7 @@ class TraceReport {
   unsigned untold_ = 0;
   bool told_[2] = {false, false};  // one on the way there, one on the way back
   bool dropped_ = false;
+  bool refused_ = false;  // the first answer was a reset
   bool tcp_ = false;
 };
 
