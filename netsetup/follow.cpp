@@ -48,6 +48,11 @@ bool Stop::same_place(const Stop& other) const {
          first.chain == second.chain;
 }
 
+bool Way::timed() const {
+  return std::ranges::any_of(
+      stops, [](const Stop& stop) { return std::holds_alternative<Seen>(stop.what); });
+}
+
 const nft::Decision* Way::dropped() const {
   for (const Stop& stop : stops) {
     const auto* judged = std::get_if<std::shared_ptr<Judged>>(&stop.what);
@@ -65,7 +70,8 @@ bool Subject::concerns(const Packet& packet) const {
   if (to_it || !(contains(own, tuple.destination) || tuple.destination.is_loopback())) return false;
   return std::ranges::any_of(ports, [&](const PublishedPort& port) {
     return static_cast<std::uint8_t>(port.protocol) == tuple.protocol &&
-           port.host_port == tuple.destination_port && port.serves(tuple.destination.family) &&
+           port.host_ports().contains(tuple.destination_port) &&
+           port.serves(tuple.destination.family) &&
            (port.on_any_address() || *port.host_address == tuple.destination);
   });
 }
@@ -119,10 +125,8 @@ void Follower::add_stop(Stop stop, std::int64_t now) {
   if (!begun() && is_first(packet) && subject_.concerns(packet)) forward_.insert(packet.tuple);
   if (!begun() || !place(stop, now)) return push_bounded(waiting_, std::move(stop));
   // What was heard too early may be known for the connection's now.
-  for (std::size_t known = 0; known != forward_.size();) {
-    known = forward_.size();
+  while (std::exchange(news_, false))
     std::erase_if(waiting_, [&](const Stop& early) { return place(early, now); });
-  }
 }
 
 /// The oldest packet that it may be and that was not there yet; else it is a new one, where the
@@ -148,7 +152,9 @@ bool Follower::place(const Stop& stop, std::int64_t now) {
 
 void Follower::join(Way& way, const Stop& stop, std::int64_t now) {
   const Packet& packet = stop.packet();
-  forward_.insert(way.answer ? packet.tuple.reversed() : packet.tuple);
+  const bool first = way.stops.empty();
+  const Tuple tuple = way.answer ? packet.tuple.reversed() : packet.tuple;
+  news_ = forward_.insert(tuple).second || first || news_;
   way.stops.push_back(stop);
   way.heard = heard_ = now;
   if (const auto* seen = std::get_if<Seen>(&stop.what))
@@ -161,7 +167,7 @@ void Follower::join(Way& way, const Stop& stop, std::int64_t now) {
 
 std::vector<Way> Follower::take(std::int64_t before) {
   for (Way& way : ways_)
-    if (way.time == 0) way.time = way.heard;  // no interface has seen it
+    if (!way.timed()) way.time = way.heard;
   std::ranges::stable_sort(ways_, {}, &Way::time);
   std::vector<Way> ready;
   while (!ways_.empty() && ways_.front().heard < before) {

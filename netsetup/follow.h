@@ -57,6 +57,8 @@ struct Way {
   std::vector<Stop> stops;
   std::optional<rtnl::Lookup> route;  // the host's, where one was asked for
 
+  /// Whether an interface saw it, so that its time is the kernel's; else it is ours.
+  [[nodiscard]] bool timed() const;
   /// The decision that dropped it, nullptr where none did.
   [[nodiscard]] const nft::Decision* dropped() const;
 };
@@ -109,6 +111,7 @@ class Follower {
   std::deque<conntrack::Connection> connections_;
   std::set<conntrack::Tuple> forward_;
   std::deque<Way> ways_;
+  bool news_ = false;  // another packet, or other addresses, since waiting_ was looked through
   unsigned numbers_ = 0;
   std::int64_t heard_ = 0;
   bool answered_ = false;

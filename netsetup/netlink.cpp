@@ -316,8 +316,9 @@ Listener::Listener(int protocol, std::initializer_list<int> groups)
 
 bool Listener::drain(const Socket::Callback& callback) {
   alignas(nlmsghdr) std::array<std::uint8_t, ReceiveSize> buffer;
+  constexpr int Most = 4096;
   bool complete = true;
-  for (;;) {
+  for (int count = 0; count < Most; ++count) {
     sockaddr_nl sender{};
     socklen_t length = sizeof sender;
     const ssize_t got = ::recvfrom(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT,
@@ -333,6 +334,7 @@ bool Listener::drain(const Socket::Callback& callback) {
                        return false;
                      });
   }
+  return complete;
 }
 
 }  // namespace netsetup::netlink

@@ -52,11 +52,13 @@ void put_expression(netlink::Message& rule, std::string_view name, const Put& pu
   put();
 }
 
-/// cmp eq reg 1 BYTES: the rule ends here unless what the expression before has loaded is BYTES.
-inline void put_compare(netlink::Message& rule, std::span<const std::uint8_t> bytes) {
+/// cmp OP reg 1 BYTES: the rule ends here unless what the expression before has loaded is BYTES,
+/// or, with another OP than that, less, or more.
+inline void put_compare(netlink::Message& rule, std::span<const std::uint8_t> bytes,
+                        nft_cmp_ops op = NFT_CMP_EQ) {
   put_expression(rule, "cmp", [&] {
     rule.put_be32(NFTA_CMP_SREG, NFT_REG_1);
-    rule.put_be32(NFTA_CMP_OP, NFT_CMP_EQ);
+    rule.put_be32(NFTA_CMP_OP, static_cast<std::uint32_t>(op));
     const netlink::Nest value(rule, NFTA_CMP_DATA);
     rule.put_bytes(NFTA_DATA_VALUE, bytes);
   });

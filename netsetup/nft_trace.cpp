@@ -95,14 +95,14 @@ class TraceBatch {
     if (chain.rules == Witness::Rules::Packets) {
       for (const Ip& address : filter.addresses)
         for (const bool source : {true, false})
-          add_rule(chain, [&](Message& rule) { put_address(rule, address, source); });
+          add_rules(chain, [&](Message& rule) { put_address(rule, address, source); });
       for (const auto& port : filter.ports)
-        add_rule(chain, [&](Message& rule) { put_port(rule, port); });
+        add_rules(chain, [&](Message& rule) { put_port(rule, port); });
     }
     if (chain.rules == Witness::Rules::Connections)
       for (const Ip& address : filter.addresses)
         for (const bool original : {true, false})
-          add_rule(chain, [&](Message& rule) { put_connection(rule, address, original); });
+          add_rules(chain, [&](Message& rule) { put_connection(rule, address, original); });
   }
 
   std::vector<Message> messages() && { return std::move(messages_); }
@@ -110,6 +110,20 @@ class TraceBatch {
  private:
   Message& add(int type, int flags) {
     return messages_.emplace_back(table_message(type, static_cast<std::uint16_t>(flags), family_));
+  }
+
+  /// Two rules: what PUT puts, and of that what begins a connection of TCP; and of all that so many
+  /// packets a second: what is told of each takes longer than the packet itself.
+  template <class Put>
+  void add_rules(const Witness& chain, const Put& put) {
+    add_rule(chain, [&](Message& rule) {
+      put(rule);
+      put_syn(rule);
+    });
+    add_rule(chain, [&](Message& rule) {
+      put(rule);
+      put_limit(rule);
+    });
   }
 
   /// What PUT puts, then `meta nftrace set 1`.
@@ -128,20 +142,64 @@ class TraceBatch {
     });
   }
 
+  /// tcp flags & syn != 0
+  static void put_syn(Message& rule) {
+    constexpr std::uint8_t Syn[] = {2};
+    constexpr std::uint8_t None[] = {0};
+    const auto put_data = [&](std::uint16_t type, std::span<const std::uint8_t> bytes) {
+      const Nest data(rule, type);
+      rule.put_bytes(NFTA_DATA_VALUE, bytes);
+    };
+    put_meta_match(rule, NFT_META_L4PROTO, field(Protocol::Tcp).bytes());
+    put_expression(rule, "payload", [&] {
+      rule.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
+      put_place(rule, {NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1});
+    });
+    put_expression(rule, "bitwise", [&] {
+      rule.put_be32(NFTA_BITWISE_SREG, NFT_REG_1);
+      rule.put_be32(NFTA_BITWISE_DREG, NFT_REG_1);
+      rule.put_be32(NFTA_BITWISE_LEN, 1);
+      put_data(NFTA_BITWISE_MASK, Syn);
+      put_data(NFTA_BITWISE_XOR, None);
+    });
+    put_compare(rule, Syn);
+  }
+
+  /// limit rate 1000/second burst 1000 packets
+  static void put_limit(Message& rule) {
+    constexpr std::uint32_t Packets = 1000;
+    const auto put_be64 = [&](std::uint16_t type, std::uint64_t value) {
+      const std::uint64_t big = htobe64(value);
+      rule.put_bytes(type, {reinterpret_cast<const std::uint8_t*>(&big), sizeof big});
+    };
+    put_expression(rule, "limit", [&] {
+      put_be64(NFTA_LIMIT_RATE, Packets);
+      put_be64(NFTA_LIMIT_UNIT, 1);
+      rule.put_be32(NFTA_LIMIT_BURST, Packets);
+      rule.put_be32(NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+    });
+  }
+
   /// ip saddr ADDRESS, ip6 daddr ADDRESS, ...
   static void put_address(Message& rule, const Ip& address, bool source) {
     const bool v4 = address.family == Family::V4;
     const auto size = static_cast<std::uint32_t>(address.wire().size());
     const std::uint32_t first = v4 ? 12 : 8;  // of linux/ip.h, linux/ipv6.h
-    put_meta_match(rule, NFT_META_PROTOCOL, field(static_cast<std::uint16_t>(v4 ? ETH_P_IP : ETH_P_IPV6)));
+    put_meta_match(rule, NFT_META_PROTOCOL,
+                   field(static_cast<std::uint16_t>(v4 ? ETH_P_IP : ETH_P_IPV6)).bytes());
     put_match(rule, {NFT_PAYLOAD_NETWORK_HEADER, source ? first : first + size, size},
               address.wire());
   }
 
-  /// tcp dport PORT
+  /// tcp dport FIRST-LAST
   static void put_port(Message& rule, const PacketFilter::Port& port) {
-    put_meta_match(rule, NFT_META_L4PROTO, field(port.protocol));
-    put_match(rule, {NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2}, field(port.number));
+    put_meta_match(rule, NFT_META_L4PROTO, field(port.protocol).bytes());
+    put_expression(rule, "payload", [&] {
+      rule.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
+      put_place(rule, {NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2});
+    });
+    put_compare(rule, field(port.numbers.first).bytes(), NFT_CMP_GTE);
+    put_compare(rule, field(port.numbers.last).bytes(), NFT_CMP_LTE);
   }
 
   /// ct original ip saddr ADDRESS, ct reply ip saddr ADDRESS
@@ -324,14 +382,18 @@ void Tracer::explain(Decision& decision) {
   if (decision.handle == 0) return;
   decision.says = comment(decision);
   if (!decision.says.empty() && decision.table == TableName) return;
-  const std::string mark = base::cat(" # handle ", decision.handle);
-  const std::string listing = list_text(
-      base::cat("list chain ", decision.family, ' ', decision.table, ' ', decision.chain));
-  for (std::string_view line : base::split(listing, '\n')) {
-    if (!line.ends_with(mark)) continue;
-    line.remove_suffix(mark.size());
-    line.remove_prefix(std::min(line.find_first_not_of("\t "), line.size()));
-    decision.says = line;
+  try {
+    const std::string mark = base::cat(" # handle ", decision.handle);
+    const std::string listing = list_text(
+        base::cat("list chain ", decision.family, ' ', decision.table, ' ', decision.chain));
+    for (std::string_view line : base::split(listing, '\n')) {
+      if (!line.ends_with(mark)) continue;
+      line.remove_suffix(mark.size());
+      line.remove_prefix(std::min(line.find_first_not_of("\t "), line.size()));
+      decision.says = line;
+    }
+  } catch (const base::Error&) {
+    // The chain has gone meanwhile, or there is no libnftables: then what the comment says.
   }
 }
 

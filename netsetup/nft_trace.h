@@ -68,7 +68,7 @@ class Tracer {
   /// DECISION, the first of a base chain, gets the chain's hook and priority.
   void locate(Decision& decision);
   /// DECISION gets what its rule says: the comment, as nft(8) and iptables-nft write it, else the
-  /// rule as nft(8) prints it. Takes libnftables a millisecond or more. Throws Error.
+  /// rule as nft(8) prints it, where it can. Takes libnftables a millisecond or more.
   void explain(Decision& decision);
   /// The names of the chains of TABLE. Throws Error.
   std::vector<std::string> chains(std::string_view family, std::string_view table);

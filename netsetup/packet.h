@@ -34,7 +34,7 @@ struct PacketFilter {
   std::vector<Ip> addresses;
   struct Port {
     Protocol protocol = Protocol::Tcp;
-    std::uint16_t number = 0;
+    PortRange numbers;
   };
   std::vector<Port> ports;
 };

@@ -48,7 +48,10 @@ void append_transport(Filter& filter, unsigned protocol, const PacketFilter& wan
                   BPF_STMT(BPF_RET | BPF_K, Snap)});
   for (const unsigned port : {0U, 2U}) {  // source, destination
     append(filter, {BPF_STMT(BPF_LD | BPF_H | BPF_IND, port)});
-    for (const auto& each : wanted.ports) append_match(filter, each.number);
+    for (const auto& each : wanted.ports)
+      append(filter, {BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, each.numbers.first, 0, 2),
+                      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, each.numbers.last, 1, 0),
+                      BPF_STMT(BPF_RET | BPF_K, Snap)});
   }
   append(filter, {BPF_STMT(BPF_RET | BPF_K, 0)});
 }

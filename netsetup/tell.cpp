@@ -170,7 +170,8 @@ class Teller {
     if (way_.answer) return say("conntrack", "", "answer", "of a connection that is known");
     if (way_.number > 1) return say("conntrack", "", "known", "");
     if (!scene_.connection)
-      return say("conntrack", "", "new", "remembered only when it has passed all rules");
+      return say("conntrack", "", "new",
+                 way_.dropped() == nullptr ? "" : "remembered only when it has passed all rules");
     const Tuple& reply = scene_.connection->reply;
     say("conntrack", "", "new",
         cat("its answers will be ", source_text(reply), " -> ", destination_text(reply)));
@@ -293,7 +294,13 @@ class Teller {
     if (!last_) return;
     const bool local = last_->judged != nullptr && at_hook(last_->judged->first, NF_INET_LOCAL_IN);
     if (local) return say("local", "", "", "received by this host");
-    if (last_->rank >= Post) return;
+    if (last_->rank >= DownToBridge) return;
+    if (last_->rank >= Post) {
+      // Of a connection that is known, the taps may not have been looking for all packets yet.
+      if (way_.number == 1)
+        say("LOST", "", "", "no interface sent it: nobody answers for its next hop (see ip neigh)");
+      return;
+    }
     say("LOST", "", "", "here it was seen for the last time, and no rule of nf_tables dropped it");
   }
 

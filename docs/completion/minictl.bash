@@ -15,6 +15,11 @@ _minictl_published() { # NAME: its ports as `minictl port rm` takes them, "8080"
   minictl port "$1" 2>/dev/null | sed -E 's/,from=.*//; s,->.*/tcp$,,; s,->.*/udp$,/udp,; s,^.*:,,'
 }
 
+_minictl_host_ports() { # of all that run
+  local name
+  for name in $(_minictl_running); do _minictl_published "$name"; done
+}
+
 _minictl_port() { # what follows `minictl port`
   if ((COMP_CWORD == 2)); then
     _minictl_words add rm "$(_minictl_running)"
@@ -72,6 +77,7 @@ _minictl_options() { # COMMAND
   case $1 in
     ps) _minictl_words --all --quiet --json --help ;;
     inspect | port | doctor) _minictl_words --json --help ;;
+    trace) _minictl_words --packets --json --timeout --help ;;
     logs) _minictl_words --follow --tail --help ;;
     stop) _minictl_words --time --help ;;
     kill) _minictl_words --signal --help ;;
@@ -88,12 +94,12 @@ _minictl() {
     if [[ $word = -* ]]; then
       _minictl_words --help --version
     else
-      _minictl_words ps inspect graph explain logs exec stop kill wait rm prune port network repair doctor
+      _minictl_words ps inspect graph explain logs exec stop kill wait rm prune port network repair doctor trace
     fi
     return
   fi
   case "$command $before" in
-    'logs -n' | 'logs --tail' | 'stop -t' | 'stop --time') return ;; # a number
+    'logs -n' | 'logs --tail' | 'stop -t' | 'stop --time' | 'trace -t' | 'trace --timeout') return ;; # a number
     'kill -s' | 'kill --signal')
       _minictl_words HUP INT QUIT KILL USR1 USR2 TERM CONT STOP
       return
@@ -110,6 +116,7 @@ _minictl() {
     'inspect '* | 'logs '* | 'wait '* | 'rm '*) _minictl_words "$(_minictl_all)" ;;
     'stop '* | 'kill '*) _minictl_words "$(_minictl_running)" ;;
     'explain '*) _minictl_words nft "$(_minictl_running)" ;;
+    'trace '*) _minictl_words "$(_minictl_running)" "$(_minictl_host_ports)" ;;
     'port '*) _minictl_port ;;
     'network '*) _minictl_network ;;
   esac

@@ -63,12 +63,18 @@ std::optional<Port> parse_port(std::string_view text) {
   return port;
 }
 
-/// Those of the container's PORTS that are meant by PORT.
+/// Those of the container's PORTS that are meant by PORT; of a range the one.
 std::vector<PublishedPort> meant(const std::vector<PublishedPort>& ports, const Port& port) {
   std::vector<PublishedPort> found;
-  std::ranges::copy_if(ports, std::back_inserter(found), [&](const PublishedPort& each) {
-    return each.host_port == port.number && (!port.protocol || port.protocol == each.protocol);
-  });
+  for (const PublishedPort& each : ports) {
+    if (!each.host_ports().contains(port.number) ||
+        (port.protocol && port.protocol != each.protocol))
+      continue;
+    found.push_back(each);
+    if (each.count == 1) continue;
+    found.back().host_port = found.back().container_port = port.number;
+    found.back().count = 1;
+  }
   return found;
 }
 
@@ -111,13 +117,13 @@ PacketFilter filter_of(const netsetup::trace::Subject& subject) {
     throw Error(cat("trace: it publishes ", subject.ports.size(),
                     " ports, more than can be watched at once; choose one: minictl trace PORT"));
   PacketFilter filter{subject.addresses, {}};
-  for (const auto& port : subject.ports) filter.ports.push_back({port.protocol, port.host_port});
+  for (const auto& port : subject.ports) filter.ports.push_back({port.protocol, port.host_ports()});
   return filter;
 }
 
 /// All that tells of packets, open as long as this lives.
 struct Sources {
-  PacketFilter filter;
+  PacketFilter seen;  // on the interfaces
   // First those that hear, then what makes the kernel tell.
   netsetup::netlink::Listener rules{NETLINK_NETFILTER, {NFNLGRP_NFTRACE}};
   netsetup::netlink::Listener connections{NETLINK_NETFILTER, {NFNLGRP_CONNTRACK_NEW}};
@@ -125,7 +131,9 @@ struct Sources {
   std::optional<netsetup::Tap> inside;
   netsetup::nft::Tracer tracer;
 
-  explicit Sources(PacketFilter wanted) : filter(std::move(wanted)), host(filter), tracer(filter) {}
+  /// ALL packets from the first on; else, until the connection is known, those that begin one.
+  Sources(const PacketFilter& filter, bool all)
+      : seen(all ? filter : PacketFilter{}), host(seen), tracer(filter) {}
 };
 
 class Trace {
@@ -133,14 +141,14 @@ class Trace {
   Trace(Target target, const TraceOptions& options)
       : target_(std::move(target)),
         init_(open_init(target_.container)),
-        sources_(filter_of(target_.subject)),
+        sources_(filter_of(target_.subject), options.packets),
         follower_(target_.subject, netsetup::conntrack::connections()),
         report_(target_.container, options.what, options.packets, options.json) {
     if (options.timeout)
       end_ =
           now() + std::int64_t{values::seconds("--timeout", *options.timeout)} * 1000 * Millisecond;
     in_network_of(init_, [this] {
-      sources_.inside.emplace(sources_.filter);
+      sources_.inside.emplace(sources_.seen);
       report_.look_inside();
     });
   }
@@ -205,17 +213,19 @@ class Trace {
       follower_.add(netsetup::conntrack::parse_connection(message));
     });
     lost_ = lost_ || !complete || sources_.host.lost() + sources_.inside->lost() > 0;
-    look_for_translated();
+    look_for_it();
   }
 
-  /// Beyond a masquerade the connection has another port, which nobody knew before.
-  void look_for_translated() {
+  /// What belongs to the connection, also beyond a masquerade, where it has another port that
+  /// nobody knew before.
+  void look_for_it() {
     if (follower_.tuples().size() == tuples_) return;
     tuples_ = follower_.tuples().size();
-    PacketFilter filter = sources_.filter;
+    PacketFilter filter = sources_.seen;
     for (const auto& tuple : follower_.tuples())
-      filter.ports.push_back({netsetup::Protocol::Tcp, tuple.source_port});
+      filter.ports.push_back({netsetup::Protocol::Tcp, {tuple.source_port, tuple.source_port}});
     sources_.host.look_for(filter);
+    sources_.inside->look_for(filter);
   }
 
   void tell(std::int64_t before) {

@@ -37,17 +37,11 @@ std::string duration_text(std::int64_t nanoseconds) {
 
 /// What the names of chains and tables betray.
 std::string owner_of(const std::string& name) {
-  constexpr std::pair<std::string_view, const char*> Marks[] = {{"DOCKER", "Docker"},
-                                                                {"docker", "Docker"},
-                                                                {"ufw", "ufw"},
-                                                                {"firewalld", "firewalld"},
-                                                                {"filter_FORWARD", "firewalld"},
-                                                                {"KUBE-", "Kubernetes"},
-                                                                {"LIBVIRT", "libvirt"},
-                                                                {"libvirt", "libvirt"},
-                                                                {"NETAVARK", "Podman"},
-                                                                {"netavark", "Podman"},
-                                                                {"CNI-", "CNI"}};
+  constexpr std::pair<std::string_view, const char*> Marks[] = {
+      {"mini_run", "mini-run"}, {"DOCKER", "Docker"},       {"docker", "Docker"},
+      {"ufw", "ufw"},           {"firewalld", "firewalld"}, {"filter_FORWARD", "firewalld"},
+      {"KUBE-", "Kubernetes"},  {"LIBVIRT", "libvirt"},     {"libvirt", "libvirt"},
+      {"NETAVARK", "Podman"},   {"netavark", "Podman"},     {"CNI-", "CNI"}};
   for (const auto& [mark, owner] : Marks)
     if (name.starts_with(mark)) return owner;
   return "";
@@ -137,7 +131,7 @@ void TraceReport::add(Way& way, netsetup::nft::Tracer& tracer,
     first_ = way.time;
     tcp_ = way.packet.tuple.protocol == IPPROTO_TCP;
   }
-  last_ = std::max(last_, way.time);
+  if (way.timed()) last_ = std::max(last_, way.time);
   if (way.answer && !told_[1]) refused_ = tcp_ && (way.packet.flags & TH_RST) != 0;
   const bool dropped = way.dropped() != nullptr;
   if (!all_ && !dropped && std::exchange(told_[way.answer ? 1 : 0], true)) {

@@ -97,6 +97,8 @@ class Ways(Traced):
     def test_way_out(self):
         self.world.serve("outside", 7000, where="client")
         inside = self.web.network
+        for address in CLIENT, CLIENT6:  # the host finds its neighbour
+            self.world.call(traffic.outcome, "tcp", address, 7000, 5, where=inside)
         self.assert_golden("out", self.trace("web", CLIENT, 7000, where=inside),
                            self.trace("web", CLIENT6, 7000, where=inside))
 
@@ -112,6 +114,19 @@ class Ways(Traced):
     def test_nobody_listens(self):
         self.ctl("port", "add", "web", "7000:7000")
         self.assert_golden("refused", self.trace("7000", HOST, 7000, where="client", answer="ConnectionRefusedError"))
+
+
+    def test_one_of_a_range(self):
+        self.world.start("--name", "many", "-p", "20000-29999:20000-29999", *traffic.server(port=20017))
+        for what in "20017", "many":
+            out = self.trace(what, HOST, 20017, where="client")
+            self.assertRegex(out, r"DNAT +203.0.113.1:20017 => 10.210.0.3:20017\n")
+            self.assertIn("container    eth0 of many", out)
+
+    def test_nobody_at_the_next_hop(self):
+        process = self.begin("web")
+        self.assertEqual(self.world.call(traffic.outcome, "tcp", "203.0.113.77", 7000, where=self.web.network), "TimeoutError")
+        self.assertRegex(self.end(process), r"SNAT .*\n *\d+ +LOST +no interface sent it: nobody answers.*\nno answer came\n\Z")
 
 
 class Drops(Traced):
@@ -249,5 +264,5 @@ class Options(Traced):
                                 ([], "NAME")):
             with self.subTest(arguments):
                 self.assert_refused(self.world.minictl("trace", *arguments), says=says, by="minictl")
-        self.world.mini_run("-d", "--name", "many", "-p", "20000-20099:20000-20099", "sleep", "100")
+        self.world.mini_run("-d", "--name", "many", *(f"-p{port}:80" for port in range(20000, 20100)), "sleep", "100")
         self.assert_refused(self.world.minictl("trace", "many"), says="100 ports.*minictl trace PORT", by="minictl")
