@@ -194,8 +194,8 @@ class Listener {
   /// GROUPS of PROTOCOL, in the caller's network namespace, from now on. Throws Error.
   Listener(int protocol, std::initializer_list<int> groups);
 
-  /// Calls CALLBACK for each message that is there, up to some thousand. False: the kernel told more than there was room
-  /// for (ENOBUFS), some is lost. Throws Error, and what CALLBACK throws.
+  /// Calls CALLBACK for each message that is there, up to some thousand. False: the kernel told
+  /// more than there was room for (ENOBUFS), some is lost. Throws Error, and what CALLBACK throws.
   bool drain(const Socket::Callback& callback);
 
   /// Readable (poll(2)) when there is something.

@@ -333,7 +333,7 @@ std::string Life::change_networks(const Words& request) {
   }
   description_.networks = attached(network_);
   write_description(network_.directory(), description_);
-  if (!watch_ && !watchman_.valid()) keep_watch();  // the first one
+  if (!watch_ && !watchman_.valid()) keep_watch();                // the first one
   loop().at(std::chrono::steady_clock::now(), let_go_of_memory);  // once the answer is sent
   return "";
 }
