@@ -2,6 +2,7 @@
 // The table that makes the kernel tell, and its messages: see nft_trace.h.
 #include "netsetup/nft_trace.h"
 
+#include <arpa/inet.h>  // first: linux/netfilter.h then leaves to it what both have
 #include <endian.h>
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>

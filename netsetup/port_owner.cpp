@@ -44,7 +44,7 @@ struct CloseDirectory {
 };
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
-Directory open_directory(const std::string& path) {
+Directory list_directory(const std::string& path) {
   base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return nullptr;
   Directory directory(::fdopendir(fd.get()));
@@ -53,7 +53,7 @@ Directory open_directory(const std::string& path) {
 }
 
 bool has_open(const std::string& process, std::string_view link) {
-  const Directory directory = open_directory("/proc/" + process + "/fd");
+  const Directory directory = list_directory("/proc/" + process + "/fd");
   if (!directory) return false;  // has ended, or is not ours to look at
   std::array<char, 64> target;
   while (const dirent* entry = ::readdir(directory.get())) {
@@ -67,7 +67,7 @@ bool has_open(const std::string& process, std::string_view link) {
 
 std::string process_with(unsigned inode) {
   const std::string link = base::cat("socket:[", inode, "]");
-  const Directory proc = open_directory("/proc");
+  const Directory proc = list_directory("/proc");
   while (const dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
     const std::string process = entry->d_name;
     if (!base::parse_number<unsigned>(process) || !has_open(process, link)) continue;

@@ -28,16 +28,16 @@ Bytes bytes(const nlattr* nest, std::uint16_t type) {
   return {found.begin(), found.end()};
 }
 
-struct Element : ListedElement {
+struct FoundElement : ListedElement {
   bool ends_interval = false;
 };
 
-std::vector<Element> parse_elements(const nlmsghdr* header) {
-  std::vector<Element> all;
+std::vector<FoundElement> parse_elements(const nlmsghdr* header) {
+  std::vector<FoundElement> all;
   const auto* list = Attributes(header, sizeof(nfgenmsg)).find(NFTA_SET_ELEM_LIST_ELEMENTS);
   if (list == nullptr) return all;
   for (const nlattr* one : Attributes(list)) {
-    Element element;
+    FoundElement element;
     element.key = bytes(one, NFTA_SET_ELEM_KEY);
     element.key_end = bytes(one, NFTA_SET_ELEM_KEY_END);
     element.data = bytes(one, NFTA_SET_ELEM_DATA);
@@ -63,14 +63,14 @@ std::vector<ListedElement> list_elements(netlink::Socket& socket, std::uint8_t f
   Message message = table_message(NFT_MSG_GETSETELEM, 0, family);
   message.put_string(NFTA_SET_ELEM_LIST_TABLE, table);
   message.put_string(NFTA_SET_ELEM_LIST_SET, name);
-  std::vector<Element> all;
+  std::vector<FoundElement> all;
   try {
-    for (auto& part : socket.dump<std::vector<Element>>(message, parse_elements))
+    for (auto& part : socket.dump<std::vector<FoundElement>>(message, parse_elements))
       std::ranges::move(part, std::back_inserter(all));
   } catch (const base::Error& error) {
     if (error.code().value() != ENOENT) throw;
   }
-  std::ranges::sort(all, {}, [](const Element& element) {
+  std::ranges::sort(all, {}, [](const FoundElement& element) {
     return std::pair(element.key, !element.ends_interval);
   });
   std::vector<ListedElement> whole;

@@ -13,6 +13,7 @@
 // is 1, a bridge calls the rules of prerouting itself, before the packet goes up to the host.)
 #include "netsetup/tell.h"
 
+#include <arpa/inet.h>  // first: linux/netfilter.h then leaves to it what both have
 #include <linux/netfilter.h>
 
 #include <algorithm>
