@@ -77,6 +77,11 @@ void Message::put_be16(std::uint16_t type, std::uint16_t value) {
 
 void Message::put_be32(std::uint16_t type, std::uint32_t value) { put_u32(type, htonl(value)); }
 
+void Message::put_be64(std::uint16_t type, std::uint64_t value) {
+  const std::uint64_t swapped = htobe64(value);
+  put(type, &swapped, sizeof swapped);
+}
+
 void Message::put_string(std::uint16_t type, std::string_view text) {
   put(type, std::string(text).c_str(), text.size() + 1);
 }

@@ -50,6 +50,7 @@ class Message {
   void put_u32(std::uint16_t type, std::uint32_t value) { put(type, &value, sizeof value); }
   void put_be16(std::uint16_t type, std::uint16_t value);  // VALUE in host byte order, as all here
   void put_be32(std::uint16_t type, std::uint32_t value);
+  void put_be64(std::uint16_t type, std::uint64_t value);
   void put_string(std::uint16_t type, std::string_view text);  // with the final NUL
   void put_bytes(std::uint16_t type, std::span<const std::uint8_t> bytes) {
     put(type, bytes.data(), bytes.size());

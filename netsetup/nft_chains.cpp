@@ -13,7 +13,6 @@
 // the administrator forbids there stays forbidden. They are written as nft(8) and iptables-nft
 // write theirs, so that both can print them: `-i mini0 -m comment --comment mini-run -j ACCEPT`.
 // A table that a netlink socket owns (newer firewalld's) is nobody else's to change.
-#include <endian.h>
 #include <linux/netfilter/nf_tables_compat.h>
 
 #include <algorithm>
@@ -266,11 +265,6 @@ void put_exception(Message& rule, std::uint32_t way, const std::string& interfac
   put_comment(rule, NFTA_RULE_USERDATA, TableComment);
 }
 
-void put_handle(Message& rule, std::uint16_t type, std::uint64_t handle) {
-  const std::uint64_t big = htobe64(handle);
-  rule.put_bytes(type, {reinterpret_cast<const std::uint8_t*>(&big), sizeof big});
-}
-
 Message rule_message(int type, std::uint16_t flags, const FirewallException& exception) {
   Message rule = table_message(type, flags, family_number(exception.family));
   rule.put_string(NFTA_RULE_TABLE, exception.table);
@@ -329,7 +323,7 @@ void Socket::add(const FirewallException& exception) {
     messages.push_back(rule_message(
         NFT_MSG_NEWRULE, static_cast<std::uint16_t>(NLM_F_CREATE | (at_end ? NLM_F_APPEND : 0)),
         exception));
-    if (!at_end) put_handle(messages.back(), NFTA_RULE_POSITION, exception.before);
+    if (!at_end) messages.back().put_be64(NFTA_RULE_POSITION, exception.before);
     put_exception(messages.back(), way, exception.interface);
   }
   change(socket_, std::move(messages), false);
@@ -341,7 +335,7 @@ void Socket::remove(const FirewallException& exception) {
                                      exception.interface)) {
     if (!rule.tagged || !rule.way) continue;
     messages.push_back(rule_message(NFT_MSG_DELRULE, 0, exception));
-    put_handle(messages.back(), NFTA_RULE_HANDLE, rule.handle);
+    messages.back().put_be64(NFTA_RULE_HANDLE, rule.handle);
   }
   change(socket_, std::move(messages), true);
 }

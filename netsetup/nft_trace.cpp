@@ -3,7 +3,6 @@
 #include "netsetup/nft_trace.h"
 
 #include <arpa/inet.h>  // first: linux/netfilter.h then leaves to it what both have
-#include <endian.h>
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
@@ -169,13 +168,9 @@ class TraceBatch {
   /// limit rate 1000/second burst 1000 packets
   static void put_limit(Message& rule) {
     constexpr std::uint32_t Packets = 1000;
-    const auto put_be64 = [&](std::uint16_t type, std::uint64_t value) {
-      const std::uint64_t big = htobe64(value);
-      rule.put_bytes(type, {reinterpret_cast<const std::uint8_t*>(&big), sizeof big});
-    };
     put_expression(rule, "limit", [&] {
-      put_be64(NFTA_LIMIT_RATE, Packets);
-      put_be64(NFTA_LIMIT_UNIT, 1);
+      rule.put_be64(NFTA_LIMIT_RATE, Packets);
+      rule.put_be64(NFTA_LIMIT_UNIT, 1);
       rule.put_be32(NFTA_LIMIT_BURST, Packets);
       rule.put_be32(NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
     });
@@ -368,9 +363,7 @@ std::string Tracer::comment(const Decision& decision) {
   Message message = table_message(NFT_MSG_GETRULE, 0, family_number(decision.family));
   message.put_string(NFTA_RULE_TABLE, decision.table);
   message.put_string(NFTA_RULE_CHAIN, decision.chain);
-  const std::uint64_t handle = htobe64(decision.handle);
-  message.put_bytes(NFTA_RULE_HANDLE,
-                    {reinterpret_cast<const std::uint8_t*>(&handle), sizeof handle});
+  message.put_be64(NFTA_RULE_HANDLE, decision.handle);
   std::string comment;
   socket_.ask(message, [&](const nlmsghdr* reply) {  // its error: the rule is gone
     if (const auto* user_data = Attributes(reply, sizeof(nfgenmsg)).find(NFTA_RULE_USERDATA))
