@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -23,6 +22,7 @@
 #include "netsetup/publish.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/sysctl.h"
+#include "netsetup/visit.h"
 
 namespace netsetup {
 
@@ -80,19 +80,7 @@ void Kernel::leave_container() {
 }
 
 void Kernel::inside(const std::function<void()>& function) {
-  check(::setns(container_netns_.get(), CLONE_NEWNET), "enter the container's network namespace");
-  lost_ = true;  // until we are back, whatever FUNCTION throws
-  const auto come_back = [this] {
-    check(::setns(host_netns_.get(), CLONE_NEWNET), "come back to the host's network namespace");
-    lost_ = false;
-  };
-  try {
-    function();
-  } catch (...) {
-    come_back();
-    throw;
-  }
-  come_back();
+  visit_network(container_netns_.get(), host_netns_.get(), lost_, function);
 }
 
 void Kernel::await_carrier(Where where, const std::string& link) {

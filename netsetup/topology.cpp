@@ -21,6 +21,7 @@
 #include "netsetup/netns_name.h"
 #include "netsetup/rtnl.h"
 #include "netsetup/view.h"
+#include "netsetup/visit.h"
 
 namespace netsetup {
 
@@ -104,23 +105,6 @@ std::vector<Place> find_places() {
   return places;
 }
 
-/// Runs FUNCTION in the namespace FD, and comes back.
-template <class Function>
-void inside(const base::UniqueFd& fd, const Function& function) {
-  const auto own = base::open_or_throw("/proc/self/ns/net", O_RDONLY);
-  base::check(::setns(fd.get(), CLONE_NEWNET), "enter a network namespace");
-  const auto come_back = [&] {
-    base::check(::setns(own.get(), CLONE_NEWNET), "come back from a network namespace");
-  };
-  try {
-    function();
-  } catch (...) {
-    come_back();
-    throw;
-  }
-  come_back();
-}
-
 /// What a veth's other end is, as its own namespace says it.
 struct Hint {
   Topology::End own;
@@ -169,7 +153,7 @@ void join(Topology& topology, const std::vector<Place>& places, const std::vecto
   const auto here = open_again(places[number]);
   if (!here.valid()) return;
   std::optional<netlink::Socket> socket;
-  inside(here, [&] { socket.emplace(NETLINK_ROUTE); });
+  visit_network(here.get(), [&] { socket.emplace(NETLINK_ROUTE); });
   std::map<std::size_t, std::optional<int>> ids;  // of other namespaces, in this one
   const auto id_of = [&](std::size_t other) {
     const auto [id, fresh] = ids.try_emplace(other);
@@ -242,7 +226,7 @@ Topology look_around() {
   for (const auto& place : find_places()) {
     const auto fd = open_again(place);
     if (!fd.valid()) continue;  // it has gone
-    inside(fd, [&] {
+    visit_network(fd.get(), [&] {
       topology.spaces.push_back(read_space(place.name, topology.spaces.size(), hints));
     });
     places.push_back(place);

@@ -2,7 +2,6 @@
 #include "runtime/ctl/containers.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -244,21 +243,6 @@ std::optional<std::string> ask(const Container& container, const Words& request)
 
 base::UniqueFd open_init(const Container& container) {
   return open_process(container, container.description.init);
-}
-
-void in_network_of(const base::UniqueFd& init, const std::function<void()>& function) {
-  const auto own = base::open_or_throw("/proc/self/ns/net", O_RDONLY);
-  base::check(::setns(init.get(), CLONE_NEWNET), "enter the container's network namespace");
-  const auto come_back = [&] {
-    base::check(::setns(own.get(), CLONE_NEWNET), "come back to the host's network namespace");
-  };
-  try {
-    function();
-  } catch (...) {
-    come_back();
-    throw;
-  }
-  come_back();
 }
 
 base::UniqueFd open_supervisor(const Container& container) {

@@ -53,8 +53,4 @@ std::optional<std::string> ask(const Container& container, const Words& request)
 base::UniqueFd open_init(const Container& container);
 base::UniqueFd open_supervisor(const Container& container);
 
-/// Runs FUNCTION in the network namespace of process INIT, a pidfd: what is opened there stays
-/// there. Throws Error, and what FUNCTION throws.
-void in_network_of(const base::UniqueFd& init, const std::function<void()>& function);
-
 }  // namespace runtime::ctl

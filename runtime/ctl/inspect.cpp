@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // All that is known of a container: its record, and what the kernel says of it now.
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "base/text.h"
 #include "netsetup/json.h"
 #include "netsetup/view.h"
+#include "netsetup/visit.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
 #include "runtime/ctl/table.h"
@@ -156,7 +156,7 @@ json describe(const Container& container) {
   if (!container.running) return j;
   const auto init = open_init(container);
   netsetup::NamespaceView view;
-  in_network_of(init, [&] { view = netsetup::view_namespace(); });
+  netsetup::visit_network(init.get(), [&] { view = netsetup::view_namespace(); });
   j["pid"] = known.init;
   j["supervisor"] = known.supervisor;
   j["ports"] = known.ports;

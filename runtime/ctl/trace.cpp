@@ -21,6 +21,7 @@
 #include "base/say.h"
 #include "base/text.h"
 #include "netsetup/follow.h"
+#include "netsetup/visit.h"
 #include "runtime/ctl/commands.h"
 #include "runtime/ctl/containers.h"
 #include "runtime/ctl/trace_report.h"
@@ -147,7 +148,7 @@ class Trace {
     if (options.timeout)
       end_ =
           now() + std::int64_t{values::seconds("--timeout", *options.timeout)} * 1000 * Millisecond;
-    in_network_of(init_, [this] {
+    netsetup::visit_network(init_.get(), [this] {
       sources_.inside.emplace(sources_.seen);
       report_.look_inside();
     });
