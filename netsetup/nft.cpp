@@ -90,34 +90,6 @@ std::vector<Message> element_batch(std::span<const Element> elements, int type,
   return batch_of(std::move(messages));
 }
 
-Bytes to_bytes(const nlattr* attribute) {
-  const auto bytes = netlink::value(attribute);
-  return {bytes.begin(), bytes.end()};
-}
-
-Bytes data_value(const nlattr* data) {
-  const auto* value = data == nullptr ? nullptr : Attributes(data).find(NFTA_DATA_VALUE);
-  return value == nullptr ? Bytes{} : to_bytes(value);
-}
-
-/// The elements in a part of a listing, without the ends of intervals.
-std::vector<Socket::Listed> parse_elements(const nlmsghdr* header) {
-  std::vector<Socket::Listed> elements;
-  const auto* list = Attributes(header, sizeof(nfgenmsg)).find(NFTA_SET_ELEM_LIST_ELEMENTS);
-  if (list == nullptr) return elements;
-  for (const nlattr* one : Attributes(list)) {
-    const Attributes parts(one);
-    const auto* flags = parts.find(NFTA_SET_ELEM_FLAGS);
-    if (flags != nullptr && netlink::value_be32(flags) != 0) continue;
-    const auto* user_data = parts.find(NFTA_SET_ELEM_USERDATA);
-    elements.push_back({data_value(parts.find(NFTA_SET_ELEM_KEY)),
-                        data_value(parts.find(NFTA_SET_ELEM_KEY_END)),
-                        data_value(parts.find(NFTA_SET_ELEM_DATA)),
-                        user_data == nullptr ? "" : comment_of(user_data)});
-  }
-  return elements;
-}
-
 }  // namespace
 
 std::string comment_of(const nlattr* user_data) {
@@ -213,30 +185,23 @@ void Socket::remove(const std::vector<Element>& elements) {
   for (const Element& element : elements) remove({element});
 }
 
-std::optional<Socket::Listed> Socket::find(const Element& element) {
+std::optional<ListedElement> Socket::find(const Element& element) {
   const Element key[] = {{element.set, element.key, element.key_end, {}, {}, element.family}};
   Message message = element_message(key, NFT_MSG_GETSETELEM, 0);
-  std::optional<Listed> found;
+  std::optional<ListedElement> found;
   const Answer answer = socket_.ask(message, [&](const nlmsghdr* reply) {
     if (reply->nlmsg_type != message_type(NFT_MSG_NEWSETELEM)) return;
-    for (auto& one : parse_elements(reply)) found = std::move(one);
+    for (auto& one : parse_elements(reply))
+      if (one.flags == 0) found = std::move(one);
   });
   if (answer.error == ENOENT) return std::nullopt;
   answer.throw_error();
   return found;
 }
 
-std::vector<Socket::Listed> Socket::list(const std::string& set) {
-  Message message = table_message(NFT_MSG_GETSETELEM, 0);
-  message.put_string(NFTA_SET_ELEM_LIST_TABLE, TableName);
-  message.put_string(NFTA_SET_ELEM_LIST_SET, set);
-  std::vector<Listed> all;
-  try {
-    for (auto& part : socket_.dump<std::vector<Listed>>(message, parse_elements))
-      std::ranges::move(part, std::back_inserter(all));
-  } catch (const base::Error& error) {
-    if (error.code().value() != ENOENT) throw;
-  }
+std::vector<ListedElement> Socket::list(const std::string& set) {
+  auto all = dump_elements(socket_, family_number("inet"), TableName, set);
+  std::erase_if(all, [](const ListedElement& element) { return element.flags != 0; });
   return all;
 }
 

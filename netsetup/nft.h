@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "netsetup/netlink.h"
+#include "netsetup/set_listing.h"
 #include "netsetup/step.h"
 
 namespace netsetup::nft {
@@ -74,18 +75,11 @@ class Socket {
   /// error). The kernel looks at the key only: that an element is ours is the caller's knowledge.
   void remove(const std::vector<Element>& elements);
 
-  /// An element as the kernel has it, the fields of its key and datum joined and padded.
-  struct Listed {
-    Bytes key;
-    Bytes key_end;  // of an interval of a concatenation, inclusive
-    Bytes data;     // the datum, in maps
-    std::string comment;
-  };
   /// The element of ELEMENT's set with its key, nothing where there is none.
-  std::optional<Listed> find(const Element& element);
+  std::optional<ListedElement> find(const Element& element);
   /// The elements of SET, without the ends of intervals of single fields; none where there is no
   /// table.
-  std::vector<Listed> list(const std::string& set);
+  std::vector<ListedElement> list(const std::string& set);
 
   struct Table {
     std::string comment;

@@ -27,7 +27,7 @@ std::uint16_t number(std::span<const std::uint8_t> bytes) {
 
 /// What ELEMENT of one of the maps of FAMILY publishes, by its key: [ADDRESS . ] PROTOCOL . PORT.
 /// Of the container's port nothing is said.
-PublishedPort port_of(Family family, const nft::Socket::Listed& element) {
+PublishedPort port_of(Family family, const nft::ListedElement& element) {
   const std::span<const std::uint8_t> key = element.key;
   const std::span<const std::uint8_t> end = element.key_end.empty() ? key : element.key_end;
   PublishedPort port;
@@ -40,7 +40,7 @@ PublishedPort port_of(Family family, const nft::Socket::Listed& element) {
   return port;
 }
 
-Error taken(std::uint16_t port, Protocol protocol, const nft::Socket::Listed& by) {
+Error taken(std::uint16_t port, Protocol protocol, const nft::ListedElement& by) {
   return Error(cat("port ", port, "/", text(protocol), " is taken: the container ",
                    by.comment.empty() ? "?" : base::printable(by.comment), " has it"));
 }
@@ -78,22 +78,22 @@ void for_each_present(nft::Socket& nft, const std::vector<nft::Element>& element
       if (const auto found = nft.find(element)) function(element, *found);
     return;
   }
-  std::map<std::string, std::vector<nft::Socket::Listed>> sets;
+  std::map<std::string, std::vector<nft::ListedElement>> sets;
   for (const auto& element : elements) {
     const auto [set, is_new] = sets.try_emplace(element.set);
     auto& there = set->second;
     if (is_new) {
       there = nft.list(element.set);
-      std::ranges::sort(there, {}, &nft::Socket::Listed::key);
+      std::ranges::sort(there, {}, &nft::ListedElement::key);
     }
     const auto key = nft::concatenate(element.key);
-    const auto found = std::ranges::lower_bound(there, key, {}, &nft::Socket::Listed::key);
+    const auto found = std::ranges::lower_bound(there, key, {}, &nft::ListedElement::key);
     if (found != there.end() && found->key == key) function(element, *found);
   }
 }
 
 /// Whether LISTED is ELEMENT, and not another's: by the address that a map's leads to, or the name.
-bool same(const nft::Element& element, const nft::Socket::Listed& listed) {
+bool same(const nft::Element& element, const nft::ListedElement& listed) {
   return element.data.empty() ? listed.comment == element.comment
                               : listed.data == nft::concatenate(element.data);
 }

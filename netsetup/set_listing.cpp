@@ -19,36 +19,15 @@ using netlink::Message;
 
 namespace {
 
-/// The value that the attribute TYPE of NEST holds; empty where there is none.
-Bytes bytes(const nlattr* nest, std::uint16_t type) {
-  const nlattr* data = Attributes(nest).find(type);
+Bytes data_value(const nlattr* data) {
   const nlattr* value = data == nullptr ? nullptr : Attributes(data).find(NFTA_DATA_VALUE);
   if (value == nullptr) return {};
-  const auto found = netlink::value(value);
-  return {found.begin(), found.end()};
+  const auto bytes = netlink::value(value);
+  return {bytes.begin(), bytes.end()};
 }
 
-struct FoundElement : ListedElement {
-  bool ends_interval = false;
-};
-
-std::vector<FoundElement> parse_elements(const nlmsghdr* header) {
-  std::vector<FoundElement> all;
-  const auto* list = Attributes(header, sizeof(nfgenmsg)).find(NFTA_SET_ELEM_LIST_ELEMENTS);
-  if (list == nullptr) return all;
-  for (const nlattr* one : Attributes(list)) {
-    FoundElement element;
-    element.key = bytes(one, NFTA_SET_ELEM_KEY);
-    element.key_end = bytes(one, NFTA_SET_ELEM_KEY_END);
-    element.data = bytes(one, NFTA_SET_ELEM_DATA);
-    const auto* flags = Attributes(one).find(NFTA_SET_ELEM_FLAGS);
-    element.ends_interval =
-        flags != nullptr && (netlink::value_be32(flags) & NFT_SET_ELEM_INTERVAL_END) != 0;
-    if (const auto* data = Attributes(one).find(NFTA_SET_ELEM_USERDATA))
-      element.comment = comment_of(data);
-    all.push_back(std::move(element));
-  }
-  return all;
+bool ends_interval(const ListedElement& element) {
+  return (element.flags & NFT_SET_ELEM_INTERVAL_END) != 0;
 }
 
 void step_back(Bytes& value) {
@@ -58,24 +37,47 @@ void step_back(Bytes& value) {
 
 }  // namespace
 
-std::vector<ListedElement> list_elements(netlink::Socket& socket, std::uint8_t family,
-                                         const std::string& table, const std::string& name) {
+std::vector<ListedElement> parse_elements(const nlmsghdr* header) {
+  std::vector<ListedElement> all;
+  const auto* list = Attributes(header, sizeof(nfgenmsg)).find(NFTA_SET_ELEM_LIST_ELEMENTS);
+  if (list == nullptr) return all;
+  for (const nlattr* one : Attributes(list)) {
+    const Attributes parts(one);
+    const auto* flags = parts.find(NFTA_SET_ELEM_FLAGS);
+    const auto* user_data = parts.find(NFTA_SET_ELEM_USERDATA);
+    all.push_back({data_value(parts.find(NFTA_SET_ELEM_KEY)),
+                   data_value(parts.find(NFTA_SET_ELEM_KEY_END)),
+                   data_value(parts.find(NFTA_SET_ELEM_DATA)),
+                   user_data == nullptr ? "" : comment_of(user_data),
+                   flags == nullptr ? 0 : netlink::value_be32(flags)});
+  }
+  return all;
+}
+
+std::vector<ListedElement> dump_elements(netlink::Socket& socket, std::uint8_t family,
+                                         std::string_view table, std::string_view name) {
   Message message = table_message(NFT_MSG_GETSETELEM, 0, family);
   message.put_string(NFTA_SET_ELEM_LIST_TABLE, table);
   message.put_string(NFTA_SET_ELEM_LIST_SET, name);
-  std::vector<FoundElement> all;
+  std::vector<ListedElement> all;
   try {
-    for (auto& part : socket.dump<std::vector<FoundElement>>(message, parse_elements))
+    for (auto& part : socket.dump<std::vector<ListedElement>>(message, parse_elements))
       std::ranges::move(part, std::back_inserter(all));
   } catch (const base::Error& error) {
     if (error.code().value() != ENOENT) throw;
   }
-  std::ranges::sort(all, {}, [](const FoundElement& element) {
-    return std::pair(element.key, !element.ends_interval);
+  return all;
+}
+
+std::vector<ListedElement> list_elements(netlink::Socket& socket, std::uint8_t family,
+                                         const std::string& table, const std::string& name) {
+  auto all = dump_elements(socket, family, table, name);
+  std::ranges::sort(all, {}, [](const ListedElement& element) {
+    return std::pair(element.key, !ends_interval(element));
   });
   std::vector<ListedElement> whole;
   for (auto& element : all) {
-    if (!element.ends_interval) {
+    if (!ends_interval(element)) {
       whole.push_back(std::move(element));
     } else if (!whole.empty() && whole.back().key_end.empty()) {
       whole.back().key_end = std::move(element.key);  // the first value beyond
