@@ -26,11 +26,6 @@ using base::Error;
 
 namespace {
 
-template <class Item>
-void collect(std::vector<Item>& all, const std::vector<Item>& more) {
-  all.insert(all.end(), more.begin(), more.end());
-}
-
 /// What is left of networks whose last container was killed, or is ours.
 std::vector<std::string> leave_other_networks(const State& state, Kernel& kernel) {
   std::vector<std::string> failures;

@@ -77,13 +77,18 @@ inline void put_place(netlink::Message& rule, const Place& place) {
   rule.put_be32(NFTA_PAYLOAD_LEN, place.size);
 }
 
-/// PLACE is BYTES, or the rule ends here.
-inline void put_match(netlink::Message& rule, const Place& place,
-                      std::span<const std::uint8_t> bytes) {
+/// Register 1 becomes what is at PLACE.
+inline void put_load(netlink::Message& rule, const Place& place) {
   put_expression(rule, "payload", [&] {
     rule.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
     put_place(rule, place);
   });
+}
+
+/// PLACE is BYTES, or the rule ends here.
+inline void put_match(netlink::Message& rule, const Place& place,
+                      std::span<const std::uint8_t> bytes) {
+  put_load(rule, place);
   put_compare(rule, bytes);
 }
 

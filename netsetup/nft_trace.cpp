@@ -151,10 +151,7 @@ class TraceBatch {
       rule.put_bytes(NFTA_DATA_VALUE, bytes);
     };
     put_meta_match(rule, NFT_META_L4PROTO, field(Protocol::Tcp).bytes());
-    put_expression(rule, "payload", [&] {
-      rule.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
-      put_place(rule, {NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1});
-    });
+    put_load(rule, {NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1});
     put_expression(rule, "bitwise", [&] {
       rule.put_be32(NFTA_BITWISE_SREG, NFT_REG_1);
       rule.put_be32(NFTA_BITWISE_DREG, NFT_REG_1);
@@ -190,10 +187,7 @@ class TraceBatch {
   /// tcp dport FIRST-LAST
   static void put_port(Message& rule, const PacketFilter::Port& port) {
     put_meta_match(rule, NFT_META_L4PROTO, field(port.protocol).bytes());
-    put_expression(rule, "payload", [&] {
-      rule.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
-      put_place(rule, {NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2});
-    });
+    put_load(rule, {NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2});
     put_compare(rule, field(port.numbers.first).bytes(), NFT_CMP_GTE);
     put_compare(rule, field(port.numbers.last).bytes(), NFT_CMP_LTE);
   }

@@ -26,11 +26,6 @@ Mac mac_with(std::uint8_t second, const Ip& address) {
   return mac;
 }
 
-template <class Part>
-void append(std::vector<Step>& plan, const Part& part) {
-  plan.insert(plan.end(), part.begin(), part.end());
-}
-
 }  // namespace
 
 bool has_ipv6(const Network& network) {
@@ -102,7 +97,7 @@ std::vector<Step> opening_plan(const Closed& closed) {
 std::vector<Step> host_plan(const Closed& closed) {
   std::vector<Step> plan = {host(RuleSet{}), host(NetnsDirectory{})};
   if (closed.loopback6) plan.push_back(host(LoopbackGate{}));
-  append(plan, opening_plan(closed));
+  collect(plan, opening_plan(closed));
   return plan;
 }
 

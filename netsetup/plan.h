@@ -19,6 +19,12 @@
 
 namespace netsetup {
 
+/// MORE at the end of ALL: plans are put together of parts.
+template <class Item>
+void collect(std::vector<Item>& all, const std::vector<Item>& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
 /// What is asked of a network; what is left open is chosen when its first container starts.
 struct NetworkSpec {
   std::string bridge;            // its name, and its bridge's

@@ -18,11 +18,6 @@ using base::cat;
 
 namespace {
 
-template <class Part>
-void append(std::vector<Step>& plan, const Part& part) {
-  plan.insert(plan.end(), part.begin(), part.end());
-}
-
 /// What the journal in DIRECTORY says, newest first.
 std::vector<Step> undo_steps(int directory) {
   if (directory < 0) return {};
@@ -76,19 +71,19 @@ std::vector<WiringPart> wiring(const Wired& container) {
                      host_plan(closed_before(undo)), undo});
     own.made = name_plan(container.name, container.init);
   }
-  append(own.made, namespace_plan());
+  collect(own.made, namespace_plan());
   for (const auto& [name, endpoint] : container.places) {
     const auto network = std::ranges::find(up, name, &Network::bridge);
     if (network == up.end()) throw base::Error(cat("there is no network ", name, " any more"));
     parts.push_back(part_of_network(state.get(), *network));
-    append(own.made, attachment_plan(container.name, *network, endpoint));
+    collect(own.made, attachment_plan(container.name, *network, endpoint));
   }
   if (!container.places.empty()) {
     const auto& addresses = container.places.front().endpoint.addresses;
-    append(own.made, publish_plan(container.name, addresses, container.ports));
+    collect(own.made, publish_plan(container.name, addresses, container.ports));
     for (const auto& step : own.undo)
       if (const auto* host = std::get_if<HostPorts>(&step.object))
-        append(own.made, host_ports_plan(container.name, addresses, host->ports));
+        collect(own.made, host_ports_plan(container.name, addresses, host->ports));
   }
   parts.push_back(std::move(own));
   return parts;

@@ -314,6 +314,7 @@ std::optional<std::string> Life::answer(const Words& request) {
     supervisor_.kill(values::signal("--signal", request.at(1)));
     return "";
   }
+  loop().at(std::chrono::steady_clock::now(), let_go_of_memory);  // once the answer is sent
   if (verb == "connect" || verb == "disconnect") return change_networks(request);
   return change_ports(request);
 }
@@ -333,8 +334,7 @@ std::string Life::change_networks(const Words& request) {
   }
   description_.networks = attached(network_);
   write_description(network_.directory(), description_);
-  if (!watch_ && !watchman_.valid()) keep_watch();                // the first one
-  loop().at(std::chrono::steady_clock::now(), let_go_of_memory);  // once the answer is sent
+  if (!watch_ && !watchman_.valid()) keep_watch();  // the first one
   return "";
 }
 
@@ -358,7 +358,6 @@ std::string Life::change_ports(const Words& request) {
   write_description(network_.directory(), description_);
   std::string answer;
   for (const auto& port : ports) answer += port.text() + "\n";
-  loop().at(std::chrono::steady_clock::now(), let_go_of_memory);  // once the answer is sent
   return answer;
 }
 
